@@ -1,0 +1,2 @@
+//! The binary `portcullis`.
+fn main() {}

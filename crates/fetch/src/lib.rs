@@ -1,0 +1,1 @@
+//! The one hardened outbound client: checked address is dialled address.

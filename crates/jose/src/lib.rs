@@ -1,0 +1,1 @@
+//! Keys, signatures, sealed values and typed claims, strict by construction.

@@ -1,0 +1,1 @@
+//! The store contract, SQLite, and the in-memory reference model.

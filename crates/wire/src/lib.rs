@@ -1,0 +1,1 @@
+//! The vocabulary of Portcullis: newtypes, requests, replies, error codes, metadata, challenges, limits.

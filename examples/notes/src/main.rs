@@ -1,0 +1,2 @@
+//! Notes.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The index of what one can do.
+fn main() {}
