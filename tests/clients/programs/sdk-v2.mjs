@@ -1,0 +1,18 @@
+// @modelcontextprotocol/client, version 2 of the TypeScript SDK. It checks `iss` and the metadata's
+// issuer, and it is the one that steps up by itself.
+import { Client, StreamableHTTPClientTransport, UnauthorizedError } from "@modelcontextprotocol/client";
+import { drive } from "./typescript.mjs";
+
+const sdk = {
+  Client,
+  Transport: StreamableHTTPClientTransport,
+  UnauthorizedError,
+  options: {},
+  finish: (transport, arrival) => transport.finishAuth(arrival.searchParams),
+};
+const negotiating = { ...sdk, options: { versionNegotiation: { mode: "auto" } } };
+
+export const runs = [
+  ["TypeScript SDK v2, registered", (test, name) => drive(test, name, sdk, { stepUp: true })],
+  ["TypeScript SDK v2, client document, newest revision", (test, name) => drive(test, name, negotiating, { cimd: true })],
+];
