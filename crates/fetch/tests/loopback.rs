@@ -1,6 +1,8 @@
 //! Over real sockets on loopback: TLS as the operating system sees it, the loopback switch on and off, and that a
 //! refused fetch reaches no listener.
 
+#![expect(clippy::unwrap_used, reason = "a test site that cannot start fails its test")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -39,8 +39,8 @@ pub(super) enum Answer {
 pub(super) enum Step {
     Send(Vec<u8>),
     Wait(Duration),
-    /// Sends the same again until nobody listens.
-    Forever(Vec<u8>),
+    /// Sends the same again and again: a megabyte of it, which is beyond every cap.
+    Flood(Vec<u8>),
     Hold,
 }
 
@@ -157,9 +157,11 @@ impl Internet {
             match step {
                 Step::Send(bytes) => stream.write_all(&bytes).await?,
                 Step::Wait(time) => tokio::time::sleep(time).await,
-                Step::Forever(bytes) => loop {
-                    stream.write_all(&bytes).await?;
-                },
+                Step::Flood(bytes) => {
+                    for _ in 0..(1 << 20) / bytes.len() {
+                        stream.write_all(&bytes).await?;
+                    }
+                }
                 Step::Hold => pending().await,
             }
         }
