@@ -1,1 +1,29 @@
-//! A tower layer and extractor that protect an MCP server with OAuth 2.1.
+//! A tower layer and an extractor that protect an MCP server with OAuth 2.1 (RFC 6750, RFC 9068, RFC 9728).
+//!
+//! One short path, with no store in it: the bearer token is read from its header, refused cheaply where it can be,
+//! verified by the issuer's key (or found among those verified before), its claims are held against this resource
+//! and this moment, and what is left is an [`Agent`]. [`Guard::verify`] holds all the thought; the layer that
+//! [`Guard::require`] makes only carries it, and looks into the message where single tools need scopes of their own.
+//!
+//! A guard cannot be built without an issuer and a resource, and it has no permissive mode.
+//!
+//! ```ignore
+//! let guard = Guard::builder(issuer, resource, keys, clock).tools(tools).build();
+//! let app = Router::new().route("/mcp", post(call)).layer(guard.require(scopes));
+//! async fn call(agent: Agent, body: Bytes) -> Response { /* agent.may("delete_note") */ }
+//! ```
+
+mod agent;
+mod bearer;
+mod cors;
+mod denied;
+mod guard;
+mod layer;
+mod ports;
+mod site;
+
+pub use agent::{Agent, Unguarded};
+pub use denied::{Denied, TokenFault};
+pub use guard::{Guard, GuardBuilder, SEEN_TOKENS};
+pub use layer::{Guarded, Require};
+pub use ports::{BoxFuture, Clock, Keys, NoRevocations, Revocations, StaticKeys};

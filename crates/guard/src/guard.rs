@@ -1,0 +1,315 @@
+//! The guard itself: from headers to an [`Agent`], and from a refusal to its answer.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum_core::body::Body;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Response, Uri};
+use portcullis_jose::claims::AccessClaims;
+use portcullis_jose::key::{Alg, KeySet};
+use portcullis_jose::{JoseError, jws};
+use portcullis_mcp::ToolTable;
+use portcullis_wire::challenge::Challenge;
+use portcullis_wire::digest::Digest;
+use portcullis_wire::error::ErrorBody;
+use portcullis_wire::limit;
+use portcullis_wire::resource::{Issuer, Resource};
+use portcullis_wire::scope::Scopes;
+use portcullis_wire::time::UnixTime;
+use quick_cache::sync::Cache;
+use serde_json::Value;
+
+use crate::agent::Agent;
+use crate::bearer;
+use crate::denied::{ChallengeKind, Denied, TokenFault};
+use crate::layer::Require;
+use crate::ports::{Clock, Keys, NoRevocations, Revocations};
+use crate::site::Site;
+
+/// Most verified tokens remembered by one guard. One costs about a kilobyte.
+pub const SEEN_TOKENS: usize = 16 * 1024;
+
+/// Access tokens of RFC 9068 §2.1 and no other kind of token, by any algorithm that a published key can have.
+const ACCESS: jws::Profile<'static> =
+    jws::Profile { typ: &["at+jwt"], algs: &[Alg::Es256, Alg::EdDsa, Alg::Rs256, Alg::Ps256] };
+
+/// Protects one resource whose tokens come from one issuer. Cheap to clone.
+#[derive(Clone)]
+pub struct Guard {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    issuer: Issuer,
+    resource: Resource,
+    metadata_url: String,
+    keys: Arc<dyn Keys>,
+    clock: Arc<dyn Clock>,
+    revocations: Arc<dyn Revocations>,
+    tools: Arc<ToolTable>,
+    discovery: Option<Scopes>,
+    site: Site,
+    leeway: i64,
+    seen: Cache<Digest, Arc<Seen>>,
+}
+
+/// A token whose signature held, and the keys under which it did. Everything that can change is asked again.
+struct Seen {
+    claims: AccessClaims,
+    agent: Agent,
+    kid: String,
+    keys: Arc<KeySet>,
+}
+
+/// A guard in the making.
+pub struct GuardBuilder {
+    inner: Inner,
+}
+
+impl GuardBuilder {
+    /// What the tools need. Without it every request needs what its route requires, and bodies are not looked at.
+    #[must_use]
+    pub fn tools(mut self, tools: ToolTable) -> Self {
+        self.inner.tools = Arc::new(tools);
+        self
+    }
+
+    /// Where to ask what was revoked. Without it tokens live until they expire.
+    #[must_use]
+    pub fn revocations(mut self, revocations: Arc<dyn Revocations>) -> Self {
+        self.inner.revocations = revocations;
+        self
+    }
+
+    /// The scopes a client without a token is told to ask for, in place of what the route requires.
+    #[must_use]
+    pub fn scopes_for_discovery(mut self, scopes: Scopes) -> Self {
+        self.inner.discovery = Some(scopes);
+        self
+    }
+
+    /// Further origins whose pages may call, such as `https://app.example`.
+    #[must_use]
+    pub fn allowed_origins<O: AsRef<str>>(mut self, origins: impl IntoIterator<Item = O>) -> Self {
+        for origin in origins {
+            self.inner.site.allow_origin(origin.as_ref());
+        }
+        self
+    }
+
+    /// Lets pages of every origin call. The token is not sent by browsers of themselves, so that a page still needs one;
+    /// on a loopback resource this gives up the defence against DNS rebinding by `Origin`, and leaves that by `Host`.
+    #[must_use]
+    pub fn any_origin(mut self) -> Self {
+        self.inner.site.allow_any_origin();
+        self
+    }
+
+    /// Further names, with port, under which requests arrive, such as that of a service inside a cluster.
+    #[must_use]
+    pub fn allowed_hosts<H: AsRef<str>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
+        for host in hosts {
+            self.inner.site.allow_host(host.as_ref());
+        }
+        self
+    }
+
+    /// How far the issuer's clock may be off, in seconds: 0 unless said, at most [`limit::CLOCK_LEEWAY`].
+    #[must_use]
+    pub fn leeway(mut self, seconds: i64) -> Self {
+        self.inner.leeway = seconds.clamp(0, limit::CLOCK_LEEWAY);
+        self
+    }
+
+    /// The guard.
+    pub fn build(self) -> Guard {
+        Guard { inner: Arc::new(self.inner) }
+    }
+}
+
+impl Guard {
+    /// Begins a guard of `resource`, for tokens of `issuer` signed by one of `keys`. There is none without these.
+    pub fn builder(
+        issuer: Issuer,
+        resource: Resource,
+        keys: Arc<dyn Keys>,
+        clock: Arc<dyn Clock>,
+    ) -> GuardBuilder {
+        let site = Site::new(&issuer, &resource);
+        GuardBuilder {
+            inner: Inner {
+                metadata_url: resource.metadata_url(),
+                issuer,
+                resource,
+                keys,
+                clock,
+                revocations: Arc::new(NoRevocations),
+                tools: Arc::new(ToolTable::default()),
+                discovery: None,
+                site,
+                leeway: 0,
+                seen: Cache::new(SEEN_TOKENS),
+            },
+        }
+    }
+
+    /// A layer that lets through who holds `scopes`, and whatever the table of tools asks for besides.
+    pub fn require(&self, scopes: &Scopes) -> Require {
+        Require::new(self.clone(), scopes.union(self.inner.tools.base()))
+    }
+
+    /// The resource that is guarded.
+    pub fn resource(&self) -> &Resource {
+        &self.inner.resource
+    }
+
+    /// The issuer whose tokens are taken.
+    pub fn issuer(&self) -> &Issuer {
+        &self.inner.issuer
+    }
+
+    /// The table of tools.
+    pub fn tools(&self) -> &ToolTable {
+        &self.inner.tools
+    }
+
+    /// From the credentials of a request to who calls. Looks at nothing else of it: not at `Host`, `Origin` or scopes.
+    ///
+    /// # Errors
+    /// [`Denied`], by cause. [`Denied::Unready`] and an unknown key may be cured by fetching the keys anew, as
+    /// [`Guard::admit_headers`] does.
+    pub fn verify(&self, headers: &HeaderMap, uri: &Uri, now: UnixTime) -> Result<Agent, Denied> {
+        self.verify_token(bearer::token(headers, uri)?, now)
+    }
+
+    /// From a bare token to who calls.
+    ///
+    /// # Errors
+    /// [`Denied`], by cause.
+    pub fn verify_token(&self, token: &str, now: UnixTime) -> Result<Agent, Denied> {
+        let inner = &self.inner;
+        cheap(token)?;
+        if !inner.revocations.is_current() {
+            return Err(Denied::Unready);
+        }
+        let keys = inner.keys.keys();
+        if keys.is_empty() {
+            return Err(Denied::Unready);
+        }
+        let digest = Digest::of(token.as_bytes());
+        if let Some(seen) = inner.seen.get(&digest)
+            && Arc::ptr_eq(&seen.keys, &keys)
+        {
+            return self.hold(&seen, now);
+        }
+        let verified = jws::verify::<AccessClaims>(token, &ACCESS, &keys).map_err(TokenFault::Jose)?;
+        let seen = Arc::new(Seen {
+            agent: Agent::new(&verified.claims, &inner.resource, &inner.tools)?,
+            kid: verified.kid.unwrap_or_default(),
+            claims: verified.claims,
+            keys,
+        });
+        let agent = self.hold(&seen, now)?;
+        inner.seen.insert(digest, seen);
+        Ok(agent)
+    }
+
+    /// As [`Guard::verify`] does, now, fetching the keys once when they seem to be out of date.
+    ///
+    /// # Errors
+    /// [`Denied`], by cause.
+    pub async fn admit_headers(&self, headers: &HeaderMap, uri: &Uri) -> Result<Agent, Denied> {
+        match self.verify(headers, uri, self.inner.clock.now()) {
+            Err(Denied::Unready | Denied::Token(TokenFault::Jose(JoseError::UnknownKey))) => {
+                self.inner.keys.refresh().await;
+                self.verify(headers, uri, self.inner.clock.now())
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// Remembers a token that the issuer, in this very process, has just signed with the key `kid`, so that its first
+    /// use costs no verification. Whoever calls this vouches for it; a token for another resource is not remembered.
+    pub fn seen(&self, token: &str, claims: AccessClaims, kid: &str) {
+        let inner = &self.inner;
+        let ours = claims.iss == inner.issuer.as_str() && claims.aud.contains(inner.resource.as_str());
+        if let (true, Ok(agent)) = (ours, Agent::new(&claims, &inner.resource, &inner.tools)) {
+            let seen = Seen { claims, agent, kid: kid.to_owned(), keys: inner.keys.keys() };
+            inner.seen.insert(Digest::of(token.as_bytes()), Arc::new(seen));
+        }
+    }
+
+    /// Everything about a verified token that can change from one request to the next.
+    fn hold(&self, seen: &Seen, now: UnixTime) -> Result<Agent, Denied> {
+        let inner = &self.inner;
+        let (issuer, resource) = (inner.issuer.as_str(), inner.resource.as_str());
+        seen.claims.check(issuer, resource, now, inner.leeway).map_err(TokenFault::Claims)?;
+        if inner.revocations.is_cut(&seen.claims, &seen.kid) {
+            return Err(TokenFault::Revoked.into());
+        }
+        Ok(seen.agent.clone())
+    }
+
+    pub(crate) fn check_site(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Denied> {
+        self.inner.site.check(headers, uri)
+    }
+
+    /// The answer to a refused request (RFC 6750 §3, RFC 9728 §5.1). `required` is what the route asks of everyone.
+    pub fn refuse(&self, denied: &Denied, required: &Scopes) -> Response<Body> {
+        let body = match denied {
+            Denied::Message(fault) => fault.json_rpc_error(None).to_string(),
+            Denied::Mismatch(fault, id) => fault.json_rpc_error(id.as_ref()).to_string(),
+            other => oauth_error(other),
+        };
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = denied.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if *denied == Denied::Unready {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Some(challenge) = self.challenge(denied, required)
+            && let Ok(value) = HeaderValue::from_str(&challenge.to_header())
+        {
+            headers.insert(WWW_AUTHENTICATE, value);
+        }
+        response
+    }
+
+    fn challenge(&self, denied: &Denied, required: &Scopes) -> Option<Challenge> {
+        let challenge = match denied.challenge() {
+            ChallengeKind::None => return None,
+            ChallengeKind::Bare => Challenge::bearer(),
+            ChallengeKind::Error => Challenge::bearer().error(denied.code()).description(&denied.to_string()),
+        };
+        let scopes = match denied {
+            Denied::Scope(needed) => needed,
+            _ => self.inner.discovery.as_ref().unwrap_or(required),
+        };
+        Some(challenge.scope(scopes).resource_metadata(&self.inner.metadata_url))
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("issuer", &self.inner.issuer)
+            .field("resource", &self.inner.resource)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Refuses what cannot be a token before anything is computed over it.
+fn cheap(token: &str) -> Result<(), TokenFault> {
+    if token.len() > limit::JWT {
+        return Err(JoseError::TooLong.into());
+    }
+    if token.bytes().filter(|&b| b == b'.').count() == 2 { Ok(()) } else { Err(JoseError::Shape.into()) }
+}
+
+fn oauth_error(denied: &Denied) -> String {
+    let body = ErrorBody { error: denied.code(), error_description: denied.to_string() };
+    serde_json::to_value(body).unwrap_or(Value::Null).to_string()
+}

@@ -1,0 +1,170 @@
+//! The layer that carries the guard's verdict: site, credentials, scopes, and, where tools need scopes of their own,
+//! the message. What passes is the very body that was judged.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum_core::BoxError;
+use axum_core::body::Body;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, ORIGIN};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use portcullis_mcp::{Message, agree};
+use portcullis_wire::limit;
+use portcullis_wire::scope::{Scope, Scopes};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::agent::Agent;
+use crate::cors;
+use crate::denied::Denied;
+use crate::guard::Guard;
+use crate::ports::BoxFuture;
+
+/// Lets through who holds the scopes it was made with. Made by [`Guard::require`].
+#[derive(Clone, Debug)]
+pub struct Require {
+    guard: Guard,
+    required: Arc<Scopes>,
+}
+
+impl Require {
+    pub(crate) fn new(guard: Guard, required: Scopes) -> Self {
+        Self { guard, required: Arc::new(required) }
+    }
+
+    /// From a request to the one that goes on: without its token, with its [`Agent`], and judged.
+    async fn admit<B>(&self, mut parts: Parts, body: B) -> Result<Request<Body>, Denied>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let agent = self.guard.admit_headers(&parts.headers, &parts.uri).await?;
+        self.check(&agent, &self.required)?;
+        let is_judged =
+            !self.guard.tools().is_flat() && (parts.method == Method::POST || !body.is_end_stream());
+        let body = if is_judged {
+            let bytes = collect(&parts.headers, body).await?;
+            self.judge(&parts, &agent, &bytes)?;
+            Body::from(bytes)
+        } else {
+            Body::new(body)
+        };
+        parts.headers.remove(AUTHORIZATION);
+        parts.extensions.insert(agent);
+        Ok(Request::from_parts(parts, body))
+    }
+
+    /// Judges a message by the table of tools, the same way in every revision of the protocol.
+    fn judge(&self, parts: &Parts, agent: &Agent, bytes: &Bytes) -> Result<(), Denied> {
+        if bytes.is_empty() && parts.method != Method::POST {
+            return Ok(());
+        }
+        let message = Message::parse(bytes)?;
+        agree(&parts.headers, &message).map_err(|fault| Denied::Mismatch(fault, message.id().cloned()))?;
+        self.check(agent, &self.required.union(&self.guard.tools().needs(&message)))
+    }
+
+    /// The refusal names all that the operation needs; for a need that a broader scope already meets, that scope, so
+    /// that a client that asks for exactly this loses nothing by it.
+    fn check(&self, agent: &Agent, needed: &Scopes) -> Result<(), Denied> {
+        let (tools, held) = (self.guard.tools(), &agent.scopes);
+        if tools.covers(held, needed) {
+            return Ok(());
+        }
+        let broader = |need: &Scope| held.iter().find(|one| tools.expand(&only(one)).contains(need.as_str()));
+        let named = needed.iter().map(|need| match held.contains(need.as_str()) {
+            true => need.clone(),
+            false => broader(need).unwrap_or(need).clone(),
+        });
+        Err(Denied::Scope(named.collect()))
+    }
+}
+
+fn only(scope: &Scope) -> Scopes {
+    std::iter::once(scope.clone()).collect()
+}
+
+async fn collect<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Denied>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit::MESSAGE_BODY as u64) {
+        return Err(Denied::TooLarge);
+    }
+    match Limited::new(Body::new(body), limit::MESSAGE_BODY).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(fault) if fault.is::<LengthLimitError>() => Err(Denied::TooLarge),
+        Err(_) => Err(Denied::Body),
+    }
+}
+
+impl<S> Layer<S> for Require {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { require: self.clone(), inner }
+    }
+}
+
+/// A service behind a guard.
+#[derive(Clone, Debug)]
+pub struct Guarded<S> {
+    require: Require,
+    inner: S,
+}
+
+impl<S, B, R> Service<Request<B>> for Guarded<S>
+where
+    S: Service<Request<Body>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    R: http_body::Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response<Body>, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The clone is not ready; the one that was asked is the one that is called.
+        let not_ready = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, not_ready);
+        let require = self.require.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            if let Err(denied) = require.guard.check_site(&parts.headers, &parts.uri) {
+                return Ok(require.guard.refuse(&denied, &require.required));
+            }
+            if cors::is_preflight(&parts.method, &parts.headers) {
+                return Ok(preflight(&parts.headers));
+            }
+            let from_page = parts.headers.contains_key(ORIGIN);
+            let mut response = match require.admit(parts, body).await {
+                Ok(request) => inner.call(request).await?.map(Body::new),
+                Err(denied) => require.guard.refuse(&denied, &require.required),
+            };
+            if from_page {
+                cors::expose(response.headers_mut());
+            }
+            Ok(response)
+        })
+    }
+}
+
+fn preflight(asked: &HeaderMap) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    cors::answer(asked, response.headers_mut());
+    cors::expose(response.headers_mut());
+    response
+}
