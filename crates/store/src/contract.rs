@@ -1,0 +1,181 @@
+//! The store contract: facts out, verdicts in.
+//!
+//! A store keeps no opinion of its own. It reads the facts of one decision in one snapshot, and it commits a
+//! verdict's writes all or nothing, provided that everything the verdict expects still holds. One suite of tests
+//! (`tests/contract`) holds every store to the words in this file.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use portcullis_rules::event::Event;
+use portcullis_rules::facts::{
+    AgentQuery, AgentRow, BrowserFacts, CodeFacts, GrantFacts, MachineFacts, SetupFacts, SignInFacts,
+};
+use portcullis_rules::model::{Client, Cut, KeyRecord, Origin, User};
+use portcullis_rules::verdict::{Expect, Write};
+use portcullis_wire::digest::Digest;
+use portcullis_wire::id::{ClientId, CodeId, GrantId, SessionId, UserId};
+use portcullis_wire::resource::Resource;
+use portcullis_wire::time::UnixTime;
+
+/// What a store's question answers with.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// What a commit answers with.
+pub type Commit<'a> = Pin<Box<dyn Future<Output = Result<Committed, CommitError>> + Send + 'a>>;
+
+/// A fault of ours, never an answer to the caller's question: each becomes 503 with `Retry-After`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// As many verdicts wait as may wait.
+    #[error("too many changes are waiting to be written")]
+    Busy,
+    /// There is no room left to write.
+    #[error("there is no room left to write")]
+    Full,
+    /// The store does not work; the text is for the log alone.
+    #[error("the store does not work: {0}")]
+    Broken(String),
+}
+
+/// Why nothing of a verdict was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// Something the verdict expects holds no longer: decide anew, from fresh facts.
+    #[error("an expectation no longer holds")]
+    Conflict,
+    /// A fault of ours. Whether it was written is settled: it was not.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A verdict was written, and survives a power cut.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The cuts it made, with their numbers, in order. They are to be applied in memory before the answer leaves.
+    pub cuts: Vec<Cut>,
+}
+
+/// Whose facts an authorization request or a page needs.
+#[derive(Clone, Debug, Default)]
+pub struct BrowserAsk {
+    /// The client, if one is named.
+    pub client: Option<ClientId>,
+    /// The session the cookie names, and the digest of the cookie.
+    pub session: Option<(SessionId, Digest)>,
+    /// What stands for the form's one-time ticket.
+    pub ticket: Option<Digest>,
+}
+
+/// What a sweep forgot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Values that might be used once, whose time is over.
+    pub spent: u64,
+    /// Codes long expired.
+    pub codes: u64,
+    /// Sessions that ended by themselves.
+    pub sessions: u64,
+    /// Clients nobody used.
+    pub clients: u64,
+    /// Cuts that no living token can be older than.
+    pub cuts: u64,
+    /// Sealed successors that may no longer be handed out again.
+    pub sealed: u64,
+}
+
+impl Swept {
+    /// Whether a batch was full, so that another sweep has something left to do.
+    pub fn more(&self) -> bool {
+        [self.spent, self.codes, self.sessions, self.clients, self.cuts, self.sealed]
+            .into_iter()
+            .any(|count| count >= SWEEP_BATCH)
+    }
+}
+
+/// The most rows of one kind that a single sweep forgets.
+pub const SWEEP_BATCH: u64 = 500;
+
+/// A code is remembered this long after it expired, so that a second redemption is still known for one
+/// (RFC 6749 §4.1.2).
+pub const CODE_MEMORY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+/// Where the records are kept. Used as `Arc<dyn Store>`.
+///
+/// Facts of one call come from one snapshot, begun after the call and showing durable states only. Ids and
+/// spellings are compared byte for byte; digests that came from outside in constant time.
+pub trait Store: Send + Sync + 'static {
+    /// Facts for an authorization request and its pages. The session is there only if its row exists and holds
+    /// that very digest, and its person exists; whether it expired is for the rule. The grants are that person's
+    /// live grants of that client, oldest first.
+    fn browser_facts(&self, ask: BrowserAsk) -> Answer<'_, BrowserFacts>;
+
+    /// Facts for signing in. `key` is [`account_key`](portcullis_rules::model::account_key) of the name.
+    fn sign_in_facts(&self, key: String, ticket: Digest) -> Answer<'_, SignInFacts>;
+
+    /// Facts for redeeming a code: `client` is the one that presents it, `assertion` stands for its assertion's
+    /// one use (RFC 7523 §3).
+    fn code_facts(
+        &self,
+        code: CodeId,
+        client: ClientId,
+        assertion: Option<Digest>,
+    ) -> Answer<'_, CodeFacts>;
+
+    /// Facts for what concerns one grant: `client` is the one that asks, not necessarily the grant's.
+    fn grant_facts(
+        &self,
+        grant: GrantId,
+        client: Option<ClientId>,
+        assertion: Option<Digest>,
+    ) -> Answer<'_, GrantFacts>;
+
+    /// Facts for a machine's token: its grant at exactly this resource, live or suspended.
+    fn machine_facts(
+        &self,
+        client: ClientId,
+        resource: Resource,
+        assertion: Option<Digest>,
+    ) -> Answer<'_, MachineFacts>;
+
+    /// Facts for the first account and for a reset; the link is there only if it has this number.
+    fn setup_facts(&self, number: Option<u64>) -> Answer<'_, SetupFacts>;
+
+    /// One client.
+    fn client(&self, id: ClientId) -> Answer<'_, Option<Client>>;
+
+    /// One account.
+    fn user(&self, id: UserId) -> Answer<'_, Option<User>>;
+
+    /// The account found under a key ([`account_key`](portcullis_rules::model::account_key)).
+    fn user_by_key(&self, key: String) -> Answer<'_, Option<User>>;
+
+    /// Every account, by key.
+    fn users(&self) -> Answer<'_, Vec<User>>;
+
+    /// Clients, newest first; of one origin only, if named.
+    fn clients(&self, origin: Option<Origin>, most: usize) -> Answer<'_, Vec<Client>>;
+
+    /// Agents, newest first.
+    fn agents(&self, query: AgentQuery) -> Answer<'_, Vec<AgentRow>>;
+
+    /// Every signing key, oldest first.
+    fn keys(&self) -> Answer<'_, Vec<KeyRecord>>;
+
+    /// The counter, and the cuts made at `since` or later, by number.
+    fn cuts(&self, since: UnixTime) -> Answer<'_, (u64, Vec<Cut>)>;
+
+    /// The audit trail, newest first.
+    fn events(&self, most: usize) -> Answer<'_, Vec<Event>>;
+
+    /// Writes a verdict, all or nothing; durable when it answers. The work begins with the call, not with the
+    /// first poll, so that a caller can sign while it waits; and a dropped answer undoes nothing.
+    fn commit(&self, expects: Vec<Expect>, writes: Vec<Write>) -> Commit<'_>;
+
+    /// Forgets what no decision needs any more: used one-time values past their time, codes [`CODE_MEMORY`]
+    /// after they expired, expired sessions, clients past `expires_at` without a grant that has not ended,
+    /// beyond `most_unused_clients` the oldest of those not entered by an administrator and without such a
+    /// grant, cuts made before `oldest_cut`, and sealed successors past their grace. At most [`SWEEP_BATCH`] of
+    /// each kind.
+    fn sweep(&self, now: UnixTime, oldest_cut: UnixTime, most_unused_clients: u64) -> Answer<'_, Swept>;
+}
