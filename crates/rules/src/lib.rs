@@ -1,1 +1,23 @@
-//! The decisions of the authorization server as plain functions.
+//! The decisions of the authorization server, as plain functions of a request, facts, fresh entropy and `now`.
+//!
+//! A rule has no I/O, no clock and nothing asynchronous. It answers with a [`Verdict`](verdict::Verdict): an
+//! outcome, what to write, and what must still hold when it is written. A refusal can carry writes too.
+
+pub mod authorize;
+pub mod catalog;
+pub mod code;
+pub mod consent;
+pub mod event;
+pub mod facts;
+pub mod machine;
+pub mod model;
+pub mod people;
+pub mod proof;
+pub mod refresh;
+pub mod refusal;
+pub mod register;
+pub mod revoke;
+#[cfg(test)]
+mod samples;
+pub mod settings;
+pub mod verdict;

@@ -1,0 +1,150 @@
+//! Events of decisions: each is written in the decision's own commit.
+
+use portcullis_wire::id::{ClientId, GrantId, UserId};
+use portcullis_wire::resource::Resource;
+use portcullis_wire::scope::Scopes;
+use portcullis_wire::time::UnixTime;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// A person signed in.
+    SignedIn,
+    /// A person signed out.
+    SignedOut,
+    /// A known person's password was wrong.
+    SignInRefused,
+    /// A person allowed an agent.
+    ConsentGiven,
+    /// A person refused one.
+    ConsentDenied,
+    /// A client registered.
+    ClientRegistered,
+    /// An administrator entered a client.
+    ClientAdded,
+    /// An administrator removed a client.
+    ClientRemoved,
+    /// A metadata document's redirects, keys or name changed.
+    ClientChanged,
+    /// A code was redeemed.
+    TokenIssued,
+    /// A token was refreshed.
+    TokenRefreshed,
+    /// A refresh was answered again, within its grace.
+    RefreshRetried,
+    /// A machine got a token.
+    MachineTokenIssued,
+    /// A grant ended, for the reason given.
+    GrantEnded,
+    /// A machine agent was switched off.
+    AgentSuspended,
+    /// A machine agent was switched on again.
+    AgentRestored,
+    /// An account was made.
+    UserAdded,
+    /// An account was switched off.
+    UserDisabled,
+    /// An account was switched on.
+    UserEnabled,
+    /// An account was removed.
+    UserRemoved,
+    /// A password was set.
+    PasswordChanged,
+    /// A set-up link was made.
+    SetupLinkMade,
+    /// The signing key was rotated.
+    KeyRotated,
+    /// A label was changed.
+    AgentRenamed,
+}
+
+impl EventKind {
+    /// The word in rows and in output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedIn => "signed_in",
+            Self::SignedOut => "signed_out",
+            Self::SignInRefused => "sign_in_refused",
+            Self::ConsentGiven => "consent_given",
+            Self::ConsentDenied => "consent_denied",
+            Self::ClientRegistered => "client_registered",
+            Self::ClientAdded => "client_added",
+            Self::ClientRemoved => "client_removed",
+            Self::ClientChanged => "client_changed",
+            Self::TokenIssued => "token_issued",
+            Self::TokenRefreshed => "token_refreshed",
+            Self::RefreshRetried => "refresh_retried",
+            Self::MachineTokenIssued => "machine_token_issued",
+            Self::GrantEnded => "grant_ended",
+            Self::AgentSuspended => "agent_suspended",
+            Self::AgentRestored => "agent_restored",
+            Self::UserAdded => "user_added",
+            Self::UserDisabled => "user_disabled",
+            Self::UserEnabled => "user_enabled",
+            Self::UserRemoved => "user_removed",
+            Self::PasswordChanged => "password_changed",
+            Self::SetupLinkMade => "setup_link_made",
+            Self::KeyRotated => "key_rotated",
+            Self::AgentRenamed => "agent_renamed",
+        }
+    }
+}
+
+/// One row of the audit trail. It names no secret and holds no text a stranger chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: UnixTime,
+    /// What.
+    pub kind: EventKind,
+    /// Whose account.
+    pub user: Option<UserId>,
+    /// Which client.
+    pub client: Option<ClientId>,
+    /// Which agent.
+    pub grant: Option<GrantId>,
+    /// Which resource.
+    pub resource: Option<Resource>,
+    /// Which scopes.
+    pub scopes: Option<Scopes>,
+    /// A fixed word on the why.
+    pub reason: Option<&'static str>,
+}
+
+impl Event {
+    /// An event with nothing but its kind and time.
+    pub fn new(kind: EventKind, at: UnixTime) -> Self {
+        Self { at, kind, user: None, client: None, grant: None, resource: None, scopes: None, reason: None }
+    }
+    /// Names the account.
+    #[must_use]
+    pub fn user(mut self, user: UserId) -> Self {
+        self.user = Some(user);
+        self
+    }
+    /// Names the client.
+    #[must_use]
+    pub fn client(mut self, client: &ClientId) -> Self {
+        self.client = Some(client.clone());
+        self
+    }
+    /// Names the agent.
+    #[must_use]
+    pub fn grant(mut self, grant: GrantId) -> Self {
+        self.grant = Some(grant);
+        self
+    }
+    /// Names resource and scopes.
+    #[must_use]
+    pub fn access(mut self, resource: &Resource, scopes: &Scopes) -> Self {
+        self.resource = Some(resource.clone());
+        self.scopes = Some(scopes.clone());
+        self
+    }
+    /// Says why.
+    #[must_use]
+    pub fn reason(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
+        self
+    }
+}

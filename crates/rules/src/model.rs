@@ -1,0 +1,367 @@
+//! The records: what a store keeps, as the rules see it.
+
+use std::fmt;
+
+use portcullis_wire::digest::Digest;
+use portcullis_wire::id::{ClientId, CodeId, GrantId, SessionId, UserId};
+use portcullis_wire::pkce::CodeChallenge;
+use portcullis_wire::redirect::RedirectUri;
+use portcullis_wire::register::ClientMetadata;
+use portcullis_wire::resource::Resource;
+use portcullis_wire::scope::Scopes;
+use portcullis_wire::time::UnixTime;
+use serde::{Deserialize, Serialize};
+
+/// How we came to know a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// It registered itself (RFC 7591). Its name is its own claim.
+    Registered,
+    /// An administrator entered it.
+    Preregistered,
+    /// Its `client_id` is the URL of its metadata document.
+    Document,
+}
+
+/// A client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its id.
+    pub id: ClientId,
+    /// How we know it.
+    pub origin: Origin,
+    /// What it says of itself, judged.
+    pub metadata: ClientMetadata,
+    /// The digest of its secret, if it has one.
+    pub secret: Option<Digest>,
+    /// The most a pre-registered client may ever get; `None` sets no bound beyond the resource's own.
+    pub ceiling: Option<Scopes>,
+    /// The one resource whose tokens it may introspect (RFC 7662): set for resource servers only.
+    pub introspects: Option<Resource>,
+    /// Whether an administrator has left it switched on.
+    pub enabled: bool,
+    /// When we first saw it.
+    pub created_at: UnixTime,
+    /// When it may be forgotten, unless a grant of its lives.
+    pub expires_at: Option<UnixTime>,
+}
+
+/// A stored password hash (argon2id, PHC string). Not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Takes a PHC string.
+    pub fn new(phc: String) -> Self {
+        Self(phc)
+    }
+    /// The PHC string, for the row and for the check.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+    /// What an expectation names: which hash was relied on.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.0.as_bytes())
+    }
+}
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+/// A person's account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Random; the `sub` of every token.
+    pub id: UserId,
+    /// The name they sign in with, as they spell it.
+    pub name: String,
+    /// Their password.
+    pub password: PasswordHash,
+    /// Whether they administer this installation.
+    pub admin: bool,
+    /// Whether they may act at all.
+    pub enabled: bool,
+    /// When the account was made.
+    pub created_at: UnixTime,
+}
+
+/// The one spelling under which an account is counted, throttled and found.
+pub fn account_key(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// A browser's session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its row.
+    pub id: SessionId,
+    /// The digest of the cookie.
+    pub digest: Digest,
+    /// Whose it is.
+    pub user: UserId,
+    /// When the person signed in.
+    pub created_at: UnixTime,
+    /// When it ends by itself.
+    pub expires_at: UnixTime,
+}
+
+/// An authorization code, from consent to redemption.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// Its row.
+    pub id: CodeId,
+    /// The digest of the code.
+    pub digest: Digest,
+    /// For whom it was made.
+    pub client: ClientId,
+    /// Who allowed it.
+    pub user: UserId,
+    /// Where it was sent, exactly.
+    pub redirect_uri: RedirectUri,
+    /// What the verifier must answer to.
+    pub challenge: CodeChallenge,
+    /// The resource it is good for.
+    pub resource: Resource,
+    /// What was approved.
+    pub scopes: Scopes,
+    /// The grant that ends when the new one is first used.
+    pub replaces: Option<GrantId>,
+    /// When it dies.
+    pub expires_at: UnixTime,
+    /// The grant it was redeemed for.
+    pub spent: Option<GrantId>,
+}
+
+/// Why a grant ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The person took it back.
+    RevokedByPerson,
+    /// An administrator did.
+    RevokedByAdmin,
+    /// The client did (RFC 7009).
+    RevokedByClient,
+    /// Its code was redeemed a second time, with proof.
+    CodeReplayed,
+    /// A superseded refresh token came back.
+    RefreshReplayed,
+    /// A newer grant took its place.
+    Replaced,
+    /// Not used for too long.
+    Idle,
+    /// Its longest life is over.
+    Expired,
+    /// Its client was removed.
+    ClientRemoved,
+    /// Its person was removed.
+    PersonRemoved,
+    /// The person's password changed and they chose to end everything.
+    PasswordChanged,
+}
+
+impl EndReason {
+    /// The word in rows and in output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RevokedByPerson => "revoked_by_person",
+            Self::RevokedByAdmin => "revoked_by_admin",
+            Self::RevokedByClient => "revoked_by_client",
+            Self::CodeReplayed => "code_replayed",
+            Self::RefreshReplayed => "refresh_replayed",
+            Self::Replaced => "replaced",
+            Self::Idle => "idle",
+            Self::Expired => "expired",
+            Self::ClientRemoved => "client_removed",
+            Self::PersonRemoved => "person_removed",
+            Self::PasswordChanged => "password_changed",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::RevokedByPerson,
+            Self::RevokedByAdmin,
+            Self::RevokedByClient,
+            Self::CodeReplayed,
+            Self::RefreshReplayed,
+            Self::Replaced,
+            Self::Idle,
+            Self::Expired,
+            Self::ClientRemoved,
+            Self::PersonRemoved,
+            Self::PasswordChanged,
+        ]
+        .into_iter()
+        .find(|reason| reason.as_str() == text)
+    }
+}
+
+/// Whether a grant may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantState {
+    /// It may.
+    Live,
+    /// A machine's, switched off until an administrator restores it.
+    Suspended,
+    /// Never again.
+    Ended(EndReason),
+}
+
+/// The refresh token just superseded, which may be retried for a short while.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Previous {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its successor, sealed under a key derived from the old token itself: a dump of the rows opens nothing.
+    pub sealed: Vec<u8>,
+    /// Until when it may be retried.
+    pub until: UnixTime,
+}
+impl fmt::Debug for Previous {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Previous(until {})", self.until.millis())
+    }
+}
+
+/// The living end of a family of refresh tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// The digest of the one that may be redeemed.
+    pub current: Digest,
+    /// The one before it.
+    pub previous: Option<Previous>,
+}
+
+/// For whom an agent acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A person.
+    Person(UserId),
+    /// The client itself.
+    Machine,
+}
+
+/// An agent: one install of a client, acting for one person or for itself, at one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Its id.
+    pub id: GrantId,
+    /// Its client.
+    pub client: ClientId,
+    /// For whom it acts.
+    pub subject: Subject,
+    /// Where.
+    pub resource: Resource,
+    /// What was approved for this very grant.
+    pub scopes: Scopes,
+    /// Where its code was sent, without the port of a loopback address; none for a machine.
+    pub redirect: Option<RedirectUri>,
+    /// A name its person gave it.
+    pub label: Option<String>,
+    /// When it began.
+    pub created_at: UnixTime,
+    /// When it was last seen.
+    pub last_used_at: UnixTime,
+    /// When it ends whatever happens; none for a machine.
+    pub expires_at: Option<UnixTime>,
+    /// Whether it may be used.
+    pub state: GrantState,
+    /// The grant that ends when this one is first used.
+    pub replaces: Option<GrantId>,
+    /// Its refresh tokens, if it has any.
+    pub tip: Option<Tip>,
+}
+
+/// A one-time link for the first account, or to reset a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetupLink {
+    /// Its number.
+    pub number: u64,
+    /// The digest of the link's secret.
+    pub digest: Digest,
+    /// Whose password it resets; none makes the first account.
+    pub reset: Option<UserId>,
+    /// When it dies.
+    pub expires_at: UnixTime,
+}
+
+/// Where a signing key stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// Published, not yet signing.
+    Next,
+    /// Signing.
+    Active,
+    /// No longer signing; its tokens may still live.
+    Retired,
+    /// Cut off: its tokens are refused.
+    Revoked,
+}
+
+impl KeyState {
+    /// The word in rows and in output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Active => "active",
+            Self::Retired => "retired",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Next, Self::Active, Self::Retired, Self::Revoked]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+    }
+}
+
+/// A signing key, sealed under the master key, which lies in no database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// Its thumbprint (RFC 7638).
+    pub kid: String,
+    /// Its algorithm's JWS name.
+    pub alg: String,
+    /// The sealed PKCS#8 document.
+    pub sealed: Vec<u8>,
+    /// Where it stands.
+    pub state: KeyState,
+    /// When it was made.
+    pub created_at: UnixTime,
+    /// When its state last changed.
+    pub changed_at: UnixTime,
+}
+
+/// What a cut cuts off.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CutTarget {
+    /// One agent.
+    Grant(GrantId),
+    /// Every agent of a client.
+    Client(ClientId),
+    /// Every agent of the clients whose ids lie on a host.
+    Domain(String),
+    /// Every agent of a person.
+    Person(UserId),
+    /// Every token signed with a key.
+    Key(String),
+}
+
+/// A revocation, by number: tokens whose `rev` is smaller are refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Its number, from the one counter.
+    pub number: u64,
+    /// What it cuts off.
+    pub target: CutTarget,
+    /// When it was made, so that it can be forgotten once every token it touches has expired.
+    pub at: UnixTime,
+}

@@ -1,0 +1,184 @@
+//! A verdict: the outcome of a decision, what it writes, and what must still hold when it is written.
+
+use portcullis_wire::digest::Digest;
+use portcullis_wire::id::{ClientId, CodeId, GrantId, SessionId, UserId};
+use portcullis_wire::scope::Scopes;
+use portcullis_wire::time::UnixTime;
+
+use crate::event::Event;
+use crate::model::{
+    Client, Code, CutTarget, EndReason, Grant, KeyRecord, KeyState, PasswordHash, Previous, Session,
+    SetupLink, User,
+};
+use crate::refusal::Refusal;
+
+/// A state that a yes relied on. It is the state that is expected, not a version of a row many share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// The grant may be used.
+    GrantLive(GrantId),
+    /// Exactly these scopes are approved for the grant.
+    GrantScopes(GrantId, Scopes),
+    /// The client exists and is switched on.
+    ClientEnabled(ClientId),
+    /// The account exists and is switched on.
+    UserEnabled(UserId),
+    /// The account's password is still the one whose hash has this digest.
+    PasswordIs(UserId, Digest),
+    /// The session has not ended.
+    SessionLive(SessionId),
+    /// There is no account at all.
+    NoUsers,
+    /// The refresh tip of the grant is the one seen.
+    TipIs(GrantId, Digest),
+}
+
+/// What a rule asks to change. Each names what it expects to find; where it finds otherwise the whole verdict
+/// is undone and decided anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Notes a value that may be used once. Expects it unused. May be forgotten after `until`.
+    Spend {
+        /// What stands for the value.
+        digest: Digest,
+        /// Until when it must be remembered.
+        until: UnixTime,
+    },
+    /// Enters a client, or brings an existing row of the same id up to date (never switching it on or off).
+    PutClient(Client),
+    /// Puts off the day a client may be forgotten. Expects it to be there.
+    KeepClient {
+        /// Which.
+        client: ClientId,
+        /// Until when.
+        until: UnixTime,
+    },
+    /// Removes a client. Expects it to be there.
+    RemoveClient(ClientId),
+    /// Makes an account. Expects its name to be free.
+    AddUser(User),
+    /// Sets a password. Expects the account.
+    SetPassword(UserId, PasswordHash),
+    /// Switches an account on or off. Expects the account.
+    SetUserEnabled(UserId, bool),
+    /// Removes an account and its sessions. Expects the account.
+    RemoveUser(UserId),
+    /// Opens a session.
+    OpenSession(Session),
+    /// Ends a session; ending twice is ending.
+    EndSession(SessionId),
+    /// Ends every session of an account but one.
+    EndSessionsOf(UserId, Option<SessionId>),
+    /// Notes a code. Expects its number to be free.
+    AddCode(Code),
+    /// Redeems a code for a grant. Expects it unspent.
+    SpendCode(CodeId, GrantId),
+    /// Begins a grant. Expects its number to be free and, for a machine, that it has none at that resource.
+    AddGrant(Grant),
+    /// Rotates. Expects `from` to be the tip and the grant to be live.
+    Advance {
+        /// Which family.
+        grant: GrantId,
+        /// The tip as it was seen.
+        from: Digest,
+        /// The new tip.
+        to: Digest,
+        /// The old one, for a retry; none if the grace is off.
+        previous: Option<Previous>,
+        /// When.
+        at: UnixTime,
+    },
+    /// Ends a grant and cuts it off. Ending twice is ending, and makes no second cut.
+    EndGrant {
+        /// Which.
+        grant: GrantId,
+        /// Why.
+        reason: EndReason,
+        /// When.
+        at: UnixTime,
+    },
+    /// Ends every live grant of a client.
+    EndGrantsOfClient(ClientId, EndReason, UnixTime),
+    /// Ends every live grant of a person.
+    EndGrantsOfPerson(UserId, EndReason, UnixTime),
+    /// Switches a live machine grant off and cuts it off. Doing it twice is doing it.
+    SuspendGrant(GrantId, UnixTime),
+    /// Switches a suspended grant on. Expects it suspended.
+    RestoreGrant(GrantId),
+    /// Approves more (or less) for one grant. Expects it live.
+    SetGrantScopes(GrantId, Scopes),
+    /// Names a grant. Expects it.
+    LabelGrant(GrantId, Option<String>),
+    /// Notes that a grant was seen, never moving time back, and forgets what it replaced.
+    TouchGrant(GrantId, UnixTime),
+    /// Forgets which grant it replaces.
+    Replaced(GrantId),
+    /// Cuts something off: takes the next value of the counter.
+    Cut(CutTarget, UnixTime),
+    /// Makes the one set-up link; an older one stops working.
+    PutSetupLink(SetupLink),
+    /// Uses the set-up link. Expects it to be there.
+    SpendSetupLink(u64),
+    /// Enters a signing key. Expects its id to be free.
+    AddKey(KeyRecord),
+    /// Moves a key on. Expects it in the state `from`.
+    MoveKey {
+        /// Which.
+        kid: String,
+        /// Where it was.
+        from: KeyState,
+        /// Where it goes.
+        to: KeyState,
+        /// When.
+        at: UnixTime,
+    },
+    /// Writes the audit trail.
+    Audit(Event),
+}
+
+/// What a rule answers.
+#[derive(Debug)]
+#[must_use]
+pub struct Verdict<T> {
+    /// Yes, or why not.
+    pub outcome: Result<T, Refusal>,
+    /// What must still hold.
+    pub expects: Vec<Expect>,
+    /// What changes: also, sometimes, for a refusal.
+    pub writes: Vec<Write>,
+}
+
+impl<T> Verdict<T> {
+    /// Yes.
+    pub fn yes(outcome: T) -> Self {
+        Self { outcome: Ok(outcome), expects: Vec::new(), writes: Vec::new() }
+    }
+
+    /// No, and nothing changes.
+    pub fn refuse(refusal: Refusal) -> Self {
+        Self { outcome: Err(refusal), expects: Vec::new(), writes: Vec::new() }
+    }
+
+    /// Relies on a state.
+    pub fn expecting(mut self, expect: Expect) -> Self {
+        self.expects.push(expect);
+        self
+    }
+
+    /// Writes.
+    pub fn writing(mut self, write: Write) -> Self {
+        self.writes.push(write);
+        self
+    }
+
+    /// Whether there is nothing to commit.
+    pub fn is_silent(&self) -> bool {
+        self.expects.is_empty() && self.writes.is_empty()
+    }
+}
+
+impl<T> From<Result<T, Refusal>> for Verdict<T> {
+    fn from(outcome: Result<T, Refusal>) -> Self {
+        Self { outcome, expects: Vec::new(), writes: Vec::new() }
+    }
+}
