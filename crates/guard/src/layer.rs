@@ -42,14 +42,20 @@ impl Require {
         B::Error: Into<BoxError>,
     {
         let agent = self.guard.admit_headers(&parts.headers, &parts.uri).await?;
-        self.check(&agent, &self.required)?;
+        let base = self.check(&agent, &self.required);
         let is_judged =
             !self.guard.tools().is_flat() && (parts.method == Method::POST || !body.is_end_stream());
         let body = if is_judged {
-            let bytes = collect(&parts.headers, body).await?;
-            self.judge(&parts, &agent, &bytes)?;
-            Body::from(bytes)
+            // Read even if the base is lacking, so that one refusal can name all that the operation needs.
+            let judged = collect(&parts.headers, body).await;
+            let judged = judged.and_then(|bytes| self.judge(&parts, &agent, &bytes).map(|()| bytes));
+            match (base, judged) {
+                (Err(_), Err(all @ Denied::Scope(_))) => return Err(all),
+                (Err(base), _) => return Err(base),
+                (Ok(()), judged) => Body::from(judged?),
+            }
         } else {
+            base?;
             Body::new(body)
         };
         parts.headers.remove(AUTHORIZATION);

@@ -7,10 +7,19 @@
 //!
 //! A guard cannot be built without an issuer and a resource, and it has no permissive mode.
 //!
-//! ```ignore
-//! let guard = Guard::builder(issuer, resource, keys, clock).tools(tools).build();
-//! let app = Router::new().route("/mcp", post(call)).layer(guard.require(scopes));
-//! async fn call(agent: Agent, body: Bytes) -> Response { /* agent.may("delete_note") */ }
+//! ```
+//! # use std::sync::Arc;
+//! # use portcullis_guard::{Clock, Guard, Keys, Require};
+//! # use portcullis_mcp::ToolTable;
+//! # use portcullis_wire::{resource::{Issuer, Resource}, scope::Scopes};
+//! # type Fault = Box<dyn std::error::Error>;
+//! fn notes(keys: Arc<dyn Keys>, clock: Arc<dyn Clock>) -> Result<Require, Fault> {
+//!     let issuer = Issuer::parse("https://auth.example.com")?;
+//!     let resource = Resource::parse("https://notes.example.com/mcp")?;
+//!     let tools = ToolTable::default().tool("delete_note", &Scopes::parse("notes:delete")?);
+//!     let guard = Guard::builder(issuer, resource, keys, clock).tools(tools).build();
+//!     Ok(guard.require(&Scopes::parse("mcp:tools")?)) // a tower layer; behind it a handler asks for an `Agent`
+//! }
 //! ```
 
 mod agent;

@@ -16,21 +16,21 @@ use portcullis_mcp::ToolTable;
 use portcullis_wire::resource::{Issuer, Resource};
 use portcullis_wire::scope::{Scope, Scopes};
 use portcullis_wire::time::UnixTime;
-use tower::{Service as _, ServiceExt as _};
+use tower::ServiceExt as _;
 
-pub const ISSUER: &str = "https://auth.example.com";
-pub const RESOURCE: &str = "https://notes.example.com/mcp";
-pub const NOW: i64 = 1_800_000_000;
+pub(crate) const ISSUER: &str = "https://auth.example.com";
+pub(crate) const RESOURCE: &str = "https://notes.example.com/mcp";
+pub(crate) const NOW: i64 = 1_800_000_000;
 
 /// Everything a guard asks, in one place that a test can move.
-pub struct World {
-    pub key: SigningKey,
-    pub now: AtomicI64,
-    pub keys: Mutex<Arc<KeySet>>,
-    pub published: Mutex<Arc<KeySet>>,
-    pub refreshes: AtomicU64,
-    pub cut_after: AtomicU64,
-    pub silent: AtomicBool,
+pub(crate) struct World {
+    pub(crate) key: SigningKey,
+    pub(crate) now: AtomicI64,
+    pub(crate) keys: Mutex<Arc<KeySet>>,
+    pub(crate) published: Mutex<Arc<KeySet>>,
+    pub(crate) refreshes: AtomicU64,
+    pub(crate) cut_after: AtomicU64,
+    pub(crate) silent: AtomicBool,
 }
 
 impl Clock for World {
@@ -60,15 +60,15 @@ impl Revocations for World {
     }
 }
 
-pub fn scopes(text: &str) -> Scopes {
+pub(crate) fn scopes(text: &str) -> Scopes {
     Scopes::parse(text).unwrap()
 }
 
-pub fn set(keys: &[&SigningKey]) -> Arc<KeySet> {
+pub(crate) fn set(keys: &[&SigningKey]) -> Arc<KeySet> {
     Arc::new(KeySet::from_keys(keys.iter().map(|key| key.verifying_key().unwrap())).unwrap())
 }
 
-pub fn table() -> ToolTable {
+pub(crate) fn table() -> ToolTable {
     ToolTable::new(Scopes::none())
         .tool("delete_note", &scopes("notes:delete"))
         .tool("share_note", &scopes("notes:read notes:share"))
@@ -76,7 +76,7 @@ pub fn table() -> ToolTable {
 }
 
 impl World {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let key = SigningKey::generate(Alg::Es256).unwrap();
         let keys = set(&[&key]);
         Arc::new(Self {
@@ -90,7 +90,7 @@ impl World {
         })
     }
 
-    pub fn builder(self: &Arc<Self>, resource: &str) -> GuardBuilder {
+    pub(crate) fn builder(self: &Arc<Self>, resource: &str) -> GuardBuilder {
         let issuer = Issuer::parse(ISSUER).unwrap();
         let resource = Resource::parse(resource).unwrap();
         Guard::builder(
@@ -103,16 +103,16 @@ impl World {
     }
 
     /// A guard that only requires `mcp:tools`.
-    pub fn plain(self: &Arc<Self>) -> Guard {
+    pub(crate) fn plain(self: &Arc<Self>) -> Guard {
         self.builder(RESOURCE).build()
     }
 
     /// A guard with a table of tools.
-    pub fn tooled(self: &Arc<Self>) -> Guard {
+    pub(crate) fn tooled(self: &Arc<Self>) -> Guard {
         self.builder(RESOURCE).tools(table()).build()
     }
 
-    pub fn claims(&self, scope: &str) -> AccessClaims {
+    pub(crate) fn claims(&self, scope: &str) -> AccessClaims {
         AccessClaims {
             iss: ISSUER.to_owned(),
             sub: "usr_0000000000001".to_owned(),
@@ -128,36 +128,41 @@ impl World {
         }
     }
 
-    pub fn sign(&self, claims: &AccessClaims) -> String {
+    pub(crate) fn sign(&self, claims: &AccessClaims) -> String {
         self.key.sign("at+jwt", claims).unwrap()
     }
 
-    pub fn token(&self, scope: &str) -> String {
+    pub(crate) fn token(&self, scope: &str) -> String {
         self.sign(&self.claims(scope))
     }
 }
 
 /// What came back.
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub fn challenge(&self) -> Option<&str> {
+    pub(crate) fn challenge(&self) -> Option<&str> {
         self.headers.get("www-authenticate").map(|value| value.to_str().unwrap())
     }
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 }
 
 /// A request as a client sends it.
-pub fn request(method: &str, token: Option<&str>, headers: &[(&str, &str)], body: &str) -> Request<Body> {
+pub(crate) fn request(
+    method: &str,
+    token: Option<&str>,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Request<Body> {
     let mut request = Request::builder().method(method).uri("/mcp");
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         request = request.header("host", "notes.example.com");
@@ -172,7 +177,7 @@ pub fn request(method: &str, token: Option<&str>, headers: &[(&str, &str)], body
 }
 
 /// Sends it through the guard to an echo, which tells what reached it.
-pub async fn send(guard: &Guard, request: Request<Body>) -> Answer {
+pub(crate) async fn send(guard: &Guard, request: Request<Body>) -> Answer {
     let echo = tower::service_fn(|request: Request<Body>| async move {
         let (parts, body) = request.into_parts();
         let agent =
@@ -187,14 +192,13 @@ pub async fn send(guard: &Guard, request: Request<Body>) -> Answer {
         Ok::<_, Infallible>(response)
     });
     let layer = guard.require(&scopes("mcp:tools"));
-    let mut service = tower_layer::Layer::layer(&layer, echo);
-    let response =
-        ServiceExt::<Request<Body>>::ready(&mut service).await.unwrap().call(request).await.unwrap();
+    let service = tower_layer::Layer::layer(&layer, echo);
+    let response = service.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
 }
 
 /// Posts a message with a token.
-pub async fn post(guard: &Guard, token: &str, body: &str) -> Answer {
+pub(crate) async fn post(guard: &Guard, token: &str, body: &str) -> Answer {
     send(guard, request("POST", Some(token), &[], body)).await
 }
