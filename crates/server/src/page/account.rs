@@ -1,6 +1,6 @@
 //! The account: every connected agent, and how to stop it.
 
-use super::{Claim, ClientFace, ClientKind, ScopeLine, Template, counted, hostile};
+use super::{Claim, ClientFace, ClientKind, ScopeLine, Template, counted, hostile, initial_of};
 
 /// `/account`. Forms post to `/account/revoke` (`ticket`, `agent`), `/account/rename` (`ticket`, `agent`, `label`),
 /// `/account/stop` (`ticket`), `/account/password` (`ticket`, `current`, `new`) and `/sign-out` (`ticket`).
@@ -72,6 +72,10 @@ pub enum Notice {
 }
 
 impl Account {
+    fn initial(&self) -> char {
+        initial_of(&self.name)
+    }
+
     fn agent_count(&self) -> usize {
         self.clients.iter().map(|client| client.agents.len()).sum()
     }

@@ -74,7 +74,7 @@ impl Consent {
         initial_of(&self.resource_name)
     }
 
-    fn asked(&self) -> impl Iterator<Item = &ScopeLine> + Clone {
+    fn asked(&self) -> impl Iterator<Item = &ScopeLine> {
         self.scopes.iter().filter(|line| !line.held)
     }
 

@@ -14,11 +14,22 @@ pub struct PasteLine {
     pub line: String,
 }
 
+impl PasteLine {
+    /// Words up to this long, in characters, are not broken over two rows: a row ending in `--` helps nobody.
+    pub const WORD_KEPT: usize = 24;
+
+    /// The line in its words; joined by single spaces they are the line again.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.line.split(' ')
+    }
+}
+
 /// Longest server name in a line, in characters.
 const NAME_MAX: usize = 40;
 
 /// Lines for the server `url`, which apps shall call `name`. The name is brought to lower-case letters, digits and
-/// hyphens, since that is what every app takes.
+/// hyphens, since that is what every app takes. Claude on the web is left out for a server without https: it calls
+/// from its own machines and cannot reach this one.
 #[must_use]
 pub fn paste_lines(name: &str, url: &str) -> Vec<PasteLine> {
     let name = plain_name(name);
@@ -27,9 +38,8 @@ pub fn paste_lines(name: &str, url: &str) -> Vec<PasteLine> {
     let cursor = json!({ "mcpServers": { &name: { "url": url } } }).to_string();
     let line = |client, how, line| PasteLine { client, how, line };
     const TERMINAL: &str = "In a terminal";
-    vec![
+    let mut lines = vec![
         line("Claude Code", TERMINAL, format!("claude mcp add --transport http {name} {shell_url}")),
-        line("Claude on the web and desktop", "Settings, Connectors, Add custom connector", url.to_owned()),
         line("VS Code", TERMINAL, format!("code --add-mcp {}", shell(&vs_code))),
         line("Cursor", "In ~/.cursor/mcp.json", cursor),
         line(
@@ -44,7 +54,18 @@ pub fn paste_lines(name: &str, url: &str) -> Vec<PasteLine> {
             "As the command, with mcp-remote between",
             format!("npx mcp-remote {shell_url}"),
         ),
-    ]
+    ];
+    if url.starts_with("https://") {
+        lines.insert(
+            1,
+            line(
+                "Claude on the web and desktop",
+                "Settings, Connectors, Add custom connector",
+                url.to_owned(),
+            ),
+        );
+    }
+    lines
 }
 
 /// Lower-case ASCII letters, digits and single hyphens; `mcp` when nothing is left.
@@ -111,6 +132,20 @@ mod tests {
             line_of("Cursor", "Notes", url),
             format!(r#"{{"mcpServers":{{"notes":{{"url":"{url}"}}}}}}"#)
         );
+    }
+
+    #[test]
+    fn a_server_on_this_machine_is_not_offered_to_apps_elsewhere() {
+        let clients = |url| paste_lines("n", url).iter().filter(|line| line.client.contains("web")).count();
+        assert_eq!(clients("https://notes.example.com/mcp"), 1);
+        assert_eq!(clients("http://127.0.0.1:8414/mcp"), 0);
+    }
+
+    #[test]
+    fn words_make_the_line_again() {
+        for line in paste_lines("Notes", "https://h.example/a b?c") {
+            assert_eq!(line.words().collect::<Vec<_>>().join(" "), line.line);
+        }
     }
 
     #[test]

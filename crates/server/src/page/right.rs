@@ -96,12 +96,15 @@ impl RightGroup<'_> {
 
 /// Lines by kind, mildest first; kinds without a line are left out.
 #[must_use]
-pub fn groups<'a>(lines: impl Iterator<Item = &'a ScopeLine> + Clone) -> Vec<RightGroup<'a>> {
-    RightKind::ALL
-        .into_iter()
-        .map(|kind| RightGroup { kind, lines: lines.clone().filter(|line| line.kind == kind).collect() })
-        .filter(|group| !group.lines.is_empty())
-        .collect()
+pub fn groups<'a>(lines: impl IntoIterator<Item = &'a ScopeLine>) -> Vec<RightGroup<'a>> {
+    let mut groups = Vec::from(RightKind::ALL.map(|kind| RightGroup { kind, lines: Vec::new() }));
+    for line in lines {
+        if let Some(group) = groups.iter_mut().find(|group| group.kind == line.kind) {
+            group.lines.push(line);
+        }
+    }
+    groups.retain(|group| !group.lines.is_empty());
+    groups
 }
 
 impl ScopeLine {
@@ -142,12 +145,12 @@ mod tests {
             ScopeLine::sample("r", "R", RightKind::Reads, &[]),
             ScopeLine::sample("d2", "D2", RightKind::Deletes, &[]),
         ];
-        let found = groups(lines.iter());
+        let found = groups(&lines);
         let kinds: Vec<_> = found.iter().map(|group| group.kind).collect();
         assert_eq!(kinds, [RightKind::Reads, RightKind::Deletes]);
         assert_eq!(found[0].count_text(), "1 right");
         assert_eq!(found[1].count_text(), "2 rights, off until you tick them");
-        assert!(groups([].iter()).is_empty());
+        assert!(groups(&[]).is_empty());
     }
 
     #[test]

@@ -57,7 +57,9 @@ mod tests {
     #[test]
     fn it_shows_the_address_and_a_line_for_each_app() {
         let html = Start::samples().remove(0).1.render().unwrap();
-        assert!(html.contains("claude mcp add --transport http acme-notes https://notes.acme.example/mcp"));
+        let text: String =
+            html.split('<').filter_map(|rest| rest.split_once('>')).map(|(_, text)| text).collect();
+        assert!(text.contains("claude mcp add --transport http acme-notes https://notes.acme.example/mcp"));
         assert!(html.contains(r#"href="/account""#));
     }
 
