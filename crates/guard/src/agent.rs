@@ -37,11 +37,20 @@ pub struct Agent {
     /// When the token ends.
     pub expires: UnixTime,
     tools: Arc<ToolTable>,
+    proof: Arc<Proof>,
+}
+
+/// The verified claims behind an agent and the name of the key that signed them, empty if it has none: what is asked
+/// again and again, since time passes and grants end.
+pub(crate) struct Proof {
+    pub(crate) claims: AccessClaims,
+    pub(crate) kid: String,
 }
 
 impl Agent {
     pub(crate) fn new(
-        claims: &AccessClaims,
+        claims: AccessClaims,
+        kid: String,
         resource: &Resource,
         tools: &Arc<ToolTable>,
     ) -> Result<Self, TokenFault> {
@@ -55,7 +64,12 @@ impl Agent {
             token: claims.jti.clone(),
             expires: UnixTime::from_seconds(claims.exp),
             tools: Arc::clone(tools),
+            proof: Arc::new(Proof { claims, kid }),
         })
+    }
+
+    pub(crate) const fn proof(&self) -> &Arc<Proof> {
+        &self.proof
     }
 
     /// Whether the agent may call `tool`: the very question that the guard asks when it is called.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum_core::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -20,7 +21,7 @@ use portcullis_wire::time::UnixTime;
 use quick_cache::sync::Cache;
 use serde_json::Value;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Proof};
 use crate::bearer;
 use crate::denied::{ChallengeKind, Denied, TokenFault};
 use crate::layer::Require;
@@ -29,6 +30,10 @@ use crate::site::Site;
 
 /// Most verified tokens remembered by one guard. One costs about a kilobyte.
 pub const SEEN_TOKENS: usize = 16 * 1024;
+
+/// How long the stream that answers a call may flow at least, past the end of its token if need be. A call takes the
+/// time it takes, and a token only ten minutes; what was begun with a good one is finished, unless it is revoked.
+pub const STREAM_LIFE: Duration = Duration::from_secs(60 * 60);
 
 /// Access tokens of RFC 9068 §2.1 and no other kind of token, by any algorithm that a published key can have.
 const ACCESS: jws::Profile<'static> =
@@ -56,9 +61,7 @@ struct Inner {
 
 /// A token whose signature held, and the keys under which it did. Everything that can change is asked again.
 struct Seen {
-    claims: AccessClaims,
     agent: Agent,
-    kid: String,
     keys: Arc<KeySet>,
 }
 
@@ -201,17 +204,14 @@ impl Guard {
         if let Some(seen) = inner.seen.get(&digest)
             && Arc::ptr_eq(&seen.keys, &keys)
         {
-            return self.hold(&seen, now);
+            self.hold(seen.agent.proof(), now)?;
+            return Ok(seen.agent.clone());
         }
         let verified = jws::verify::<AccessClaims>(token, &ACCESS, &keys).map_err(TokenFault::Jose)?;
-        let seen = Arc::new(Seen {
-            agent: Agent::new(&verified.claims, &inner.resource, &inner.tools)?,
-            kid: verified.kid.unwrap_or_default(),
-            claims: verified.claims,
-            keys,
-        });
-        let agent = self.hold(&seen, now)?;
-        inner.seen.insert(digest, seen);
+        let kid = verified.kid.unwrap_or_default();
+        let agent = Agent::new(verified.claims, kid, &inner.resource, &inner.tools)?;
+        self.hold(agent.proof(), now)?;
+        inner.seen.insert(digest, Arc::new(Seen { agent: agent.clone(), keys }));
         Ok(agent)
     }
 
@@ -234,21 +234,46 @@ impl Guard {
     pub fn seen(&self, token: &str, claims: AccessClaims, kid: &str) {
         let inner = &self.inner;
         let ours = claims.iss == inner.issuer.as_str() && claims.aud.contains(inner.resource.as_str());
-        if let (true, Ok(agent)) = (ours, Agent::new(&claims, &inner.resource, &inner.tools)) {
-            let seen = Seen { claims, agent, kid: kid.to_owned(), keys: inner.keys.keys() };
+        if let (true, Ok(agent)) = (ours, Agent::new(claims, kid.to_owned(), &inner.resource, &inner.tools)) {
+            let seen = Seen { agent, keys: inner.keys.keys() };
             inner.seen.insert(Digest::of(token.as_bytes()), Arc::new(seen));
         }
     }
 
+    /// Whether an agent that was let through earlier would still be: for long calls and streams.
+    ///
+    /// # Errors
+    /// [`Denied`], by cause.
+    pub fn recheck(&self, agent: &Agent, now: UnixTime) -> Result<(), Denied> {
+        if !self.inner.revocations.is_current() {
+            return Err(Denied::Unready);
+        }
+        self.hold(agent.proof(), now)
+    }
+
     /// Everything about a verified token that can change from one request to the next.
-    fn hold(&self, seen: &Seen, now: UnixTime) -> Result<Agent, Denied> {
+    fn hold(&self, proof: &Proof, now: UnixTime) -> Result<(), Denied> {
         let inner = &self.inner;
         let (issuer, resource) = (inner.issuer.as_str(), inner.resource.as_str());
-        seen.claims.check(issuer, resource, now, inner.leeway).map_err(TokenFault::Claims)?;
-        if inner.revocations.is_cut(&seen.claims, &seen.kid) {
-            return Err(TokenFault::Revoked.into());
-        }
-        Ok(seen.agent.clone())
+        proof.claims.check(issuer, resource, now, inner.leeway).map_err(TokenFault::Claims)?;
+        self.uncut(proof)
+    }
+
+    fn uncut(&self, proof: &Proof) -> Result<(), Denied> {
+        let is_cut = self.inner.revocations.is_cut(&proof.claims, &proof.kid);
+        if is_cut { Err(TokenFault::Revoked.into()) } else { Ok(()) }
+    }
+
+    /// Until when a stream that opens now may flow, unless it is cut: as long as its token lives, and a call that was
+    /// begun in time for [`STREAM_LIFE`].
+    pub(crate) fn stream_end(&self, proof: &Proof) -> UnixTime {
+        let expires = UnixTime::from_seconds(proof.claims.exp);
+        expires.max(self.inner.clock.now() + STREAM_LIFE)
+    }
+
+    /// Whether a stream may go on.
+    pub(crate) fn flows(&self, proof: &Proof, end: UnixTime) -> bool {
+        self.inner.clock.now() < end && self.inner.revocations.is_current() && self.uncut(proof).is_ok()
     }
 
     pub(crate) fn check_site(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Denied> {

@@ -17,11 +17,12 @@ use portcullis_wire::scope::{Scope, Scopes};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Proof};
 use crate::cors;
 use crate::denied::Denied;
 use crate::guard::Guard;
 use crate::ports::BoxFuture;
+use crate::stream;
 
 /// Lets through who holds the scopes it was made with. Made by [`Guard::require`].
 #[derive(Clone, Debug)]
@@ -36,7 +37,7 @@ impl Require {
     }
 
     /// From a request to the one that goes on: without its token, with its [`Agent`], and judged.
-    async fn admit<B>(&self, mut parts: Parts, body: B) -> Result<Request<Body>, Denied>
+    async fn admit<B>(&self, mut parts: Parts, body: B) -> Result<(Request<Body>, Arc<Proof>), Denied>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -59,8 +60,9 @@ impl Require {
             Body::new(body)
         };
         parts.headers.remove(AUTHORIZATION);
+        let proof = Arc::clone(agent.proof());
         parts.extensions.insert(agent);
-        Ok(Request::from_parts(parts, body))
+        Ok((Request::from_parts(parts, body), proof))
     }
 
     /// Judges a message by the table of tools, the same way in every revision of the protocol.
@@ -156,7 +158,9 @@ where
             }
             let from_page = parts.headers.contains_key(ORIGIN);
             let mut response = match require.admit(parts, body).await {
-                Ok(request) => inner.call(request).await?.map(Body::new),
+                Ok((request, proof)) => {
+                    stream::watch(&require.guard, proof, inner.call(request).await?.map(Body::new))
+                }
                 Err(denied) => require.guard.refuse(&denied, &require.required),
             };
             if from_page {

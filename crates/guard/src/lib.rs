@@ -30,9 +30,10 @@ mod guard;
 mod layer;
 mod ports;
 mod site;
+mod stream;
 
 pub use agent::{Agent, Unguarded};
 pub use denied::{Denied, TokenFault};
-pub use guard::{Guard, GuardBuilder, SEEN_TOKENS};
+pub use guard::{Guard, GuardBuilder, SEEN_TOKENS, STREAM_LIFE};
 pub use layer::{Guarded, Require};
 pub use ports::{BoxFuture, Clock, Keys, NoRevocations, Revocations, StaticKeys};

@@ -358,3 +358,19 @@ fn r23_leeway_is_bounded() {
     assert!(!at(60, 1));
     assert!(!at(i64::MAX, 1));
 }
+
+#[test]
+fn r26_an_agent_let_through_earlier_can_be_asked_about_again() {
+    let world = World::new();
+    let guard = world.plain();
+    let agent = guard.verify_token(&world.token("mcp:tools"), now()).unwrap();
+    assert_eq!(guard.recheck(&agent, now()), Ok(()));
+    let late = UnixTime::from_seconds(NOW + 600);
+    assert_eq!(guard.recheck(&agent, late), Err(TokenFault::Claims(ClaimsError::Expired).into()));
+    let elsewhere = world.builder("https://mail.example.com/mcp").build();
+    assert_eq!(elsewhere.recheck(&agent, now()), Err(TokenFault::Claims(ClaimsError::Audience).into()));
+    world.cut_after.store(2, Ordering::SeqCst);
+    assert_eq!(guard.recheck(&agent, now()), Err(TokenFault::Revoked.into()));
+    world.silent.store(true, Ordering::SeqCst);
+    assert_eq!(guard.recheck(&agent, now()), Err(Denied::Unready));
+}
