@@ -39,6 +39,14 @@ export class WireLog {
     return this.entries().slice(since).some((entry) => entry.method === method && entry.path === path && entry.status === status);
   }
 
+  /** Waits until such an answer comes, when a client acts in its own time. */
+  async comes(method, path, status, since = 0) {
+    for (let attempt = 0; attempt < 100 && !this.saw(method, path, status, since); attempt += 1) {
+      await new Promise((later) => setTimeout(later, 100));
+    }
+    this.must(method, path, status, since);
+  }
+
   /** Fails the step unless such an answer came after `since`. */
   must(method, path, status, since = 0) {
     const seen = this.entries().slice(since).map((entry) => `${entry.method} ${entry.path} ${entry.status}`).join(", ");
