@@ -115,12 +115,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Facts for redeeming a code: `client` is the one that presents it, `assertion` stands for its assertion's
     /// one use (RFC 7523 §3).
-    fn code_facts(
-        &self,
-        code: CodeId,
-        client: ClientId,
-        assertion: Option<Digest>,
-    ) -> Answer<'_, CodeFacts>;
+    fn code_facts(&self, code: CodeId, client: ClientId, assertion: Option<Digest>) -> Answer<'_, CodeFacts>;
 
     /// Facts for what concerns one grant: `client` is the one that asks, not necessarily the grant's.
     fn grant_facts(

@@ -1,8 +1,12 @@
 //! The store contract, SQLite, and the in-memory reference model.
 //!
 //! [`contract`] says what a store is. [`sqlite`] is the embedded default: one writer that commits what waits
-//! together, and a few readers. [`memory`] is the model that the others are compared with in tests.
+//! together, and a few readers. [`memory`](mod@memory) is the model that the others are compared with in tests.
 
 pub mod contract;
+pub mod memory;
+pub mod sqlite;
 
 pub use contract::{Answer, BrowserAsk, Commit, CommitError, Committed, Store, StoreError, Swept};
+pub use memory::{Memory, memory};
+pub use sqlite::Sqlite;

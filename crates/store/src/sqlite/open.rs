@@ -1,0 +1,152 @@
+//! Opening the file: its mode, its pragmas, its schema.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+
+use portcullis_wire::digest::Digest;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior};
+
+use super::Options;
+use crate::contract::StoreError;
+
+/// A log of this many pages is folded into the file: small, so that no commit waits long for it.
+const AUTOCHECKPOINT_PAGES: u32 = 250;
+
+/// Memory for pages, per connection, in KiB.
+const CACHE_KIB: i64 = 3 * 1024;
+
+/// Prepared statements kept per connection; fewer than are in use would mean preparing each time.
+const STATEMENTS: usize = 64;
+
+/// Marks the file as ours (SQLite's `application_id`): "PCLS".
+const APPLICATION: i32 = 0x5043_4c53;
+
+/// Steps of the schema, in order: number, name, statements. A step is never changed once it was published.
+const MIGRATIONS: &[(u32, &str, &str)] =
+    &[(1, "0001_first", include_str!("../../migrations/0001_first.sql"))];
+
+/// Why a database was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file cannot be made, read or written.
+    #[error("the database file cannot be opened")]
+    File(#[source] std::io::Error),
+    /// A newer version wrote it.
+    #[error(
+        "the database has schema {found}, and this version knows {known} at most: a newer version wrote it, and only that or a newer one can open it"
+    )]
+    TooNew {
+        /// The schema of the file.
+        found: u32,
+        /// The newest one known here.
+        known: u32,
+    },
+    /// A step of its schema is not the one that was published.
+    #[error("step {0} of the database's schema is not the one this version knows")]
+    Altered(u32),
+    /// It belongs to another program.
+    #[error("the file is the database of another program")]
+    Foreign,
+    /// SQLite refused.
+    #[error("SQLite cannot open the database")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// What an error of SQLite means to the caller.
+pub(super) fn fault(error: &rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
+        _ => StoreError::Broken(error.to_string()),
+    }
+}
+
+/// Makes the file, readable by its owner alone, before SQLite would make it readable to more. SQLite gives the
+/// log and the index beside it the same mode.
+fn make(path: &Path) -> Result<(), OpenError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path).map(drop).map_err(OpenError::File)
+}
+
+fn common(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
+    connection.busy_timeout(options.busy_timeout)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "trusted_schema", false)
+}
+
+/// The one connection that writes.
+pub(super) fn writer(path: &Path, options: &Options) -> Result<Connection, OpenError> {
+    make(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    common(&connection, options)?;
+    let found: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if found != APPLICATION && (found != 0 || tables > 0) {
+        return Err(OpenError::Foreign);
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
+    if let Some(most) = options.max_pages {
+        connection.pragma_update(None, "max_page_count", most)?;
+    }
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// One of the connections that read.
+pub(super) fn reader(path: &Path, options: &Options) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    common(&connection, options)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// Brings the schema up to date, all steps or none, and refuses one it does not know.
+fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(
+        "CREATE TABLE IF NOT EXISTS schema_version (
+             version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum BLOB NOT NULL) STRICT",
+    )?;
+    let found: u32 =
+        transaction
+            .query_row("SELECT coalesce(max(version), 0) FROM schema_version", [], |row| row.get(0))?;
+    let known = MIGRATIONS.last().map_or(0, |(version, _, _)| *version);
+    if found > known {
+        return Err(OpenError::TooNew { found, known });
+    }
+    for (version, name, statements) in MIGRATIONS {
+        let checksum = *Digest::of(statements.as_bytes()).as_bytes();
+        let applied: Option<[u8; 32]> = transaction
+            .query_row("SELECT checksum FROM schema_version WHERE version = ?1", [version], |row| row.get(0))
+            .optional()?;
+        match applied {
+            Some(applied) if applied == checksum => {}
+            Some(_) => return Err(OpenError::Altered(*version)),
+            None => {
+                transaction.execute_batch(statements)?;
+                transaction.execute(
+                    "INSERT INTO schema_version (version, name, checksum) VALUES (?1, ?2, ?3)",
+                    (version, name, checksum),
+                )?;
+            }
+        }
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.commit()?;
+    Ok(())
+}
