@@ -1,0 +1,70 @@
+//! The contract suite: every store is held to `src/contract.rs` by the same tests, and then each by its own.
+
+mod cases;
+mod facts;
+mod file;
+mod given;
+mod model;
+mod picture;
+mod race;
+mod sweep;
+
+use std::sync::Arc;
+
+use portcullis_store::{Sqlite, Store, memory, sqlite};
+
+/// A fresh, empty store, and what must live as long as it does.
+struct World {
+    store: Arc<dyn Store>,
+    _directory: Option<tempfile::TempDir>,
+}
+
+impl World {
+    fn memory() -> Self {
+        Self { store: Arc::new(memory()), _directory: None }
+    }
+
+    fn sqlite() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Sqlite::open(&directory.path().join("portcullis.db"), sqlite::Options::default());
+        Self { store: Arc::new(store.expect("a database")), _directory: Some(directory) }
+    }
+}
+
+/// Instantiates each test of the suite for each store. A further store is a further module here.
+macro_rules! every_store {
+    ($($room:ident :: $test:ident),* $(,)?) => {
+        mod memory_store {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $test() { super::$room::$test(super::World::memory).await })*
+        }
+        mod sqlite_store {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $test() { super::$room::$test(super::World::sqlite).await })*
+        }
+    };
+}
+
+every_store! {
+    cases::every_expectation_holds_or_conflicts,
+    cases::every_write_holds_or_conflicts,
+    cases::a_conflict_writes_nothing_of_its_verdict,
+    cases::a_conflict_undoes_that_verdict_alone_in_a_group,
+    cases::cuts_are_numbered_by_one_counter,
+    facts::browser_facts_hold_the_session_its_digest_names,
+    facts::code_and_grant_facts_are_whole,
+    facts::a_machine_has_one_grant_at_a_resource,
+    facts::setup_facts_hold_the_one_link,
+    facts::a_client_entered_again_is_brought_up_to_date,
+    facts::lists_are_newest_first_and_bounded,
+    facts::agents_are_found_by_person_client_resource_and_id,
+    facts::facts_of_one_call_come_from_one_snapshot,
+    facts::rows_read_back_as_they_were_written,
+    race::t21_a_code_is_redeemed_once,
+    race::t21_a_refresh_token_is_rotated_once,
+    race::a_first_account_is_made_once,
+    race::t_linear_cuts_have_no_gap_and_no_double,
+    sweep::what_is_over_is_forgotten_and_nothing_else,
+    sweep::unused_clients_go_oldest_first_beyond_the_cap,
+    sweep::a_sweep_is_bounded,
+}

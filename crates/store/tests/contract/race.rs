@@ -1,0 +1,98 @@
+//! Races: whatever the order, single use is single.
+
+use std::sync::Arc;
+
+use portcullis_rules::model::CutTarget;
+use portcullis_rules::verdict::{Expect, Write};
+use portcullis_store::{CommitError, Committed};
+use tokio::sync::Barrier;
+
+use crate::World;
+use crate::given::{code, code_id, digest, grant, grant_id, hours, machine, resource, user};
+
+/// How many try at once.
+const RACERS: u64 = 64;
+
+/// Lets all racers commit their verdict at the same moment; what each was told.
+async fn race(
+    world: &World,
+    verdict: impl Fn(u64) -> (Vec<Expect>, Vec<Write>),
+) -> Vec<Result<Committed, CommitError>> {
+    let gate = Arc::new(Barrier::new(RACERS as usize));
+    let racers: Vec<_> = (0..RACERS)
+        .map(|n| {
+            let (store, gate, (expects, writes)) = (Arc::clone(&world.store), Arc::clone(&gate), verdict(n));
+            tokio::spawn(async move {
+                gate.wait().await;
+                store.commit(expects, writes).await
+            })
+        })
+        .collect();
+    let mut told = Vec::new();
+    for racer in racers {
+        told.push(racer.await.expect("a racer ends"));
+    }
+    told
+}
+
+fn the_one_winner(told: &[Result<Committed, CommitError>]) -> u64 {
+    let won: Vec<usize> = (0..told.len()).filter(|n| told[*n].is_ok()).collect();
+    assert_eq!(won.len(), 1, "{told:?}");
+    assert_eq!(told.iter().filter(|told| **told == Err(CommitError::Conflict)).count(), told.len() - 1);
+    won[0] as u64
+}
+
+pub(crate) async fn t21_a_code_is_redeemed_once(make: fn() -> World) {
+    let world = make();
+    world.store.commit(vec![], vec![Write::AddCode(code(0))]).await.unwrap();
+    let told = race(&world, |n| {
+        let mut new = machine(100 + n);
+        new.resource = resource(n);
+        (vec![], vec![Write::AddGrant(new), Write::SpendCode(code_id(0), grant_id(100 + n))])
+    })
+    .await;
+    let winner = the_one_winner(&told);
+    let facts = world.store.code_facts(code_id(0), code(0).client, None).await.unwrap();
+    assert_eq!(facts.code.unwrap().spent, Some(grant_id(100 + winner)));
+    for n in 0..RACERS {
+        let facts = world.store.grant_facts(grant_id(100 + n), None, None).await.unwrap();
+        assert_eq!(facts.grant.is_some(), n == winner, "only the winner's grant was made");
+    }
+}
+
+pub(crate) async fn t21_a_refresh_token_is_rotated_once(make: fn() -> World) {
+    let world = make();
+    world.store.commit(vec![], vec![Write::AddGrant(grant(0))]).await.unwrap();
+    let told = race(&world, |n| {
+        let (from, to) = (digest("tip", 0), digest("successor", n));
+        let advance = Write::Advance { grant: grant_id(0), from, to, previous: None, at: hours(3) };
+        (vec![Expect::GrantLive(grant_id(0))], vec![advance])
+    })
+    .await;
+    let winner = the_one_winner(&told);
+    let row = world.store.grant_facts(grant_id(0), None, None).await.unwrap().grant.unwrap();
+    assert_eq!(row.tip.unwrap().current, digest("successor", winner));
+}
+
+pub(crate) async fn a_first_account_is_made_once(make: fn() -> World) {
+    let world = make();
+    let told = race(&world, |n| (vec![Expect::NoUsers], vec![Write::AddUser(user(10 + n))])).await;
+    the_one_winner(&told);
+    assert_eq!(world.store.users().await.unwrap().len(), 1);
+}
+
+pub(crate) async fn t_linear_cuts_have_no_gap_and_no_double(make: fn() -> World) {
+    let world = make();
+    let told = race(&world, |n| {
+        let one = Write::Cut(CutTarget::Key(format!("kid-{n}")), hours(1));
+        (vec![], vec![one.clone(), one])
+    })
+    .await;
+    let mut numbers: Vec<u64> =
+        told.into_iter().flat_map(|told| told.unwrap().cuts).map(|cut| cut.number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=2 * RACERS).collect::<Vec<_>>());
+    let (counter, cuts) = world.store.cuts(hours(0)).await.unwrap();
+    assert_eq!(counter, 2 * RACERS);
+    assert!(cuts.is_sorted_by_key(|cut| cut.number));
+}
