@@ -1,1 +1,26 @@
-//! One door in front of an MCP server: the guard, and a proxy the caller's token never passes.
+//! One door in front of an MCP server: a reverse proxy that stands behind the guard, and that the caller's token
+//! never passes.
+//!
+//! [`Gateway`] takes a request that was already let in and carries it to the one upstream its owner named. On the way
+//! up it leaves behind every credential, every claim about who is calling, and everything that belongs to one
+//! connection only (RFC 9110 §7.6.1); on the way down every cookie, challenge and word about origins, since the
+//! upstream speaks for none of them here. Bodies stream through untouched in both directions, at the pace of the
+//! slower side.
+//!
+//! The upstream is chosen by the owner of the server, never by a stranger: private and loopback addresses are allowed,
+//! redirects are not followed, and no proxy is taken from the environment.
+
+mod body;
+mod connect;
+mod gateway;
+mod headers;
+mod reply;
+mod settings;
+mod target;
+
+pub use body::{BoxError, RelayBody};
+pub use gateway::{Gateway, Relaying};
+pub use settings::{Credential, GatewayError, GatewaySettings};
+
+#[cfg(test)]
+mod tests;
