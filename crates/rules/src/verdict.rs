@@ -171,6 +171,11 @@ impl<T> Verdict<T> {
         self
     }
 
+    /// Carries something along with a yes.
+    pub fn map<U>(self, carry: impl FnOnce(T) -> U) -> Verdict<U> {
+        Verdict { outcome: self.outcome.map(carry), expects: self.expects, writes: self.writes }
+    }
+
     /// Whether there is nothing to commit.
     pub fn is_silent(&self) -> bool {
         self.expects.is_empty() && self.writes.is_empty()

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use portcullis_fetch::{Fetcher, Limits};
 use portcullis_guard::Clock;
-use portcullis_jose::JoseError;
 use portcullis_jose::key::KeySet;
 use portcullis_rules::model::{Client, Origin};
 use portcullis_rules::register::from_document;
@@ -20,7 +19,7 @@ use portcullis_wire::redirect::{Landing, RedirectUri};
 use portcullis_wire::register::{AuthMethod, ClientMetadata};
 use portcullis_wire::resource::is_loopback;
 use portcullis_wire::{json, limit};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
 
 use super::fault::DocumentFault;
@@ -202,28 +201,16 @@ fn judge(
     if metadata.auth_method.has_secret() {
         return invalid("its token_endpoint_auth_method needs a shared secret");
     }
-    keys_fit(&members, &metadata, loopback)?;
+    keys_fit(&metadata, loopback)?;
     Ok(metadata)
 }
 
-fn keys_fit(
-    members: &Map<String, Value>,
-    metadata: &ClientMetadata,
-    loopback: bool,
-) -> Result<(), DocumentFault> {
-    let is_needed = metadata.auth_method == AuthMethod::PrivateKeyJwt;
-    // Private members are refused even in keys that nobody would use.
-    if let Some(set) = members.get("jwks").filter(|set| !set.is_null()) {
-        match KeySet::parse(set.to_string().as_bytes()) {
-            Err(JoseError::PrivateMember) => {
-                return Err(DocumentFault::Invalid("its jwks holds a private key"));
-            }
-            Ok(keys) if !keys.is_empty() => {}
-            _ if is_needed => {
-                return Err(DocumentFault::Invalid("its jwks holds no key that can be used here"));
-            }
-            _ => {}
-        }
+/// The keys can be used, or looked for. That none is private was judged with the rest.
+fn keys_fit(metadata: &ClientMetadata, loopback: bool) -> Result<(), DocumentFault> {
+    if let Some(set) = &metadata.jwks
+        && !KeySet::parse(set.as_bytes()).is_ok_and(|keys| !keys.is_empty())
+    {
+        return Err(DocumentFault::Invalid("its jwks holds no key that can be used here"));
     }
     match &metadata.jwks_uri {
         Some(uri) => key_set_url(uri, loopback).map(|_| ()),

@@ -75,6 +75,15 @@ fn c01_a_client_id_url_has_one_spelling() {
         let got = Documents::url(&id(given), false);
         assert!(matches!(got, Err(DocumentFault::NotAUrl(_))), "{name}: {got:?}");
     }
+    for (given, why) in [
+        ("https://client.example/a/%2E%2e/b", "its path holds a . or .. segment"),
+        ("https://client.example/a#", "it holds a fragment"),
+        ("https://@client.example/a", "it holds a user name or password"),
+        ("https://client.example", "it has no path"),
+    ] {
+        let told = Documents::url(&id(given), false);
+        assert_eq!(told, Err(DocumentFault::NotAUrl(why)), "the maker of the client learns what to mend");
+    }
     assert!(Documents::url(&id("http://127.0.0.1:8000/a"), true).is_ok());
     assert!(Documents::url(&id("http://client.example/a"), true).is_err());
 }

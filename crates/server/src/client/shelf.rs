@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use portcullis_wire::time::UnixTime;
 use tokio::sync::OnceCell;
@@ -62,7 +63,7 @@ impl<T> Shelf<T> {
         load: impl FnOnce() -> F,
     ) -> Result<Arc<T>, DocumentFault>
     where
-        F: Future<Output = Result<(T, std::time::Duration), DocumentFault>>,
+        F: Future<Output = Result<(T, Duration), DocumentFault>>,
     {
         let seat = self.seat(url, admit)?;
         let settled = seat.flight.get_or_init(|| async {
@@ -118,5 +119,70 @@ impl<T> Drop for Seat<'_, T> {
         if is_ours && (self.flight.initialized() || Arc::strong_count(&self.flight) == 2) {
             flights.remove(&self.url);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn flights<T>(shelf: &Shelf<T>) -> usize {
+        unpoisoned(&shelf.flights).len()
+    }
+
+    #[tokio::test]
+    async fn r20_fetches_at_once_are_bounded_and_those_given_up_make_room() {
+        let shelf: Shelf<u8> = Shelf::new(4, 2);
+        {
+            let first = shelf.fetch("a", NOW, || Ok(()), pending);
+            let second = shelf.fetch("b", NOW, || Ok(()), pending);
+            let again = shelf.fetch("b", NOW, || Err(DocumentFault::Throttled), pending);
+            let third = async {
+                let refused = shelf.fetch("c", NOW, || Ok(()), pending).await;
+                assert_eq!(refused, Err(DocumentFault::Throttled), "two are under way");
+                assert_eq!(flights(&shelf), 2, "the same URL is one of them");
+            };
+            tokio::select! {
+                biased;
+                _ = first => panic!("it is never answered"),
+                _ = second => panic!("it is never answered"),
+                joined = again => panic!("it waits with the second, unasked: {joined:?}"),
+                () = third => {}
+            }
+        }
+        assert_eq!(flights(&shelf), 0);
+        let fetched = shelf.fetch("c", NOW, || Ok(()), || ready(Ok((3, HOUR)))).await;
+        assert_eq!(fetched.as_deref(), Ok(&3));
+        assert_eq!(flights(&shelf), 0);
+    }
+
+    #[tokio::test]
+    async fn r20_values_are_bounded_and_the_least_used_goes_first() {
+        let shelf: Shelf<u8> = Shelf::new(3, 2);
+        let at = |n: i64| NOW + Duration::from_secs(n.unsigned_abs());
+        for (n, url) in ["a", "b", "c"].into_iter().enumerate() {
+            let now = at(n as i64);
+            assert!(shelf.fetch(url, now, || Ok(()), || ready(Ok((0, HOUR)))).await.is_ok());
+        }
+        assert!(shelf.fresh("a", at(10)).is_some());
+        assert!(shelf.fetch("d", at(11), || Ok(()), || ready(Ok((0, HOUR)))).await.is_ok());
+        let known: Vec<bool> = ["a", "b", "c", "d"].iter().map(|url| shelf.knows(url)).collect();
+        assert_eq!(known, [true, false, true, true]);
+    }
+
+    #[tokio::test]
+    async fn c09_a_refused_or_failed_fetch_leaves_no_value() {
+        let shelf: Shelf<u8> = Shelf::new(3, 2);
+        let throttled =
+            shelf.fetch("a", NOW, || Err(DocumentFault::Throttled), || ready(Ok((1, HOUR)))).await;
+        assert_eq!(throttled, Err(DocumentFault::Throttled));
+        let failed = shelf.fetch("a", NOW, || Ok(()), || ready(Err(DocumentFault::Mismatch))).await;
+        assert_eq!(failed, Err(DocumentFault::Mismatch));
+        assert!(!shelf.knows("a") && flights(&shelf) == 0);
     }
 }

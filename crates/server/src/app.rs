@@ -1,0 +1,259 @@
+//! Everything the endpoints share, and the one way from a question to an answer:
+//! facts → rule → verdict → commit, and again from fresh facts where something changed meanwhile.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use portcullis_fetch::Fetcher;
+use portcullis_guard::{Clock, Guard};
+use portcullis_jose::key::Alg;
+use portcullis_jose::master::MasterKey;
+use portcullis_jose::mint::Mint;
+use portcullis_jose::seal::Sealer;
+use portcullis_mcp::ToolTable;
+use portcullis_rules::model::KeyState;
+use portcullis_rules::refusal::Refusal;
+use portcullis_rules::verdict::{Verdict, Write};
+use portcullis_store::{Answer, CommitError, Store, StoreError};
+use portcullis_wire::limit::{CLOCK_LEEWAY, DECISION_TRIES};
+use portcullis_wire::resource::Resource;
+use portcullis_wire::time::UnixTime;
+
+use crate::client::{Buckets, Documents, Prefix, Rate, SignInThrottle};
+use crate::cuts::Cuts;
+use crate::entropy::{Entropy, EntropyShapes as _};
+use crate::keyring::{self, Keyring, KeyringError, Ring};
+use crate::password::Passwords;
+use crate::settings::Settings;
+use crate::ticket::Tickets;
+
+/// Sources whose registrations are counted at once.
+const REGISTERING_SOURCES: usize = 64 * 1024;
+
+/// What an [`App`] is made of.
+pub struct Parts {
+    /// Where records are kept.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The key all others are derived from; it lies in no database.
+    pub master: MasterKey,
+    /// The outbound client.
+    pub fetcher: Fetcher,
+    /// What the owner set.
+    pub settings: Settings,
+}
+
+/// Why the server cannot start.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeyringError),
+    /// The password hasher.
+    #[error("the password hasher does not work")]
+    Passwords,
+    /// Too many conflicts.
+    #[error("the store changes under us: is another server using it?")]
+    Contended,
+}
+
+/// No answer now: 503 with `Retry-After`. Nothing was lost and nothing was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unavailable;
+
+impl From<StoreError> for Unavailable {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store did not answer");
+        Self
+    }
+}
+
+/// The authorization server.
+pub struct App {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) settings: Settings,
+    pub(crate) mint: Mint,
+    pub(crate) tickets: Tickets,
+    pub(crate) sealer: Sealer,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) cuts: Arc<Cuts>,
+    pub(crate) documents: Documents,
+    pub(crate) passwords: Passwords,
+    pub(crate) registrations: Buckets<Prefix>,
+    pub(crate) sign_ins: SignInThrottle,
+    pub(crate) fingerprint_key: [u8; 32],
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "App({})", self.settings.issuer)
+    }
+}
+
+impl App {
+    /// Loads keys and cuts, and makes what a first start lacks.
+    ///
+    /// # Errors
+    /// [`StartError`], by cause.
+    pub async fn start(parts: Parts) -> Result<Arc<Self>, StartError> {
+        let Parts { store, clock, entropy, master, fetcher, settings } = parts;
+        let sealer = Sealer::new(*master.derive("signing keys"));
+        let now = clock.now();
+        let forget = forgotten(&settings, now);
+        ensure_keys(&*store, &*entropy, &sealer, &settings, now).await?;
+        let ring = Ring::open(&store.keys().await?, &sealer, forget)?;
+        let cuts = Arc::new(Cuts::new(Arc::clone(&clock)));
+        cuts.apply(&store.cuts(forget).await?.1);
+        Ok(Arc::new(Self {
+            mint: Mint::new(&master),
+            tickets: Tickets::new(*master.derive("tickets")),
+            fingerprint_key: *master.derive("registrations"),
+            keyring: Arc::new(Keyring::new(ring)),
+            documents: Documents::new(
+                fetcher,
+                Arc::clone(&clock),
+                settings.insecure_cimd_loopback,
+                settings.schemes.clone(),
+            ),
+            passwords: Passwords::new(entropy.bytes()).map_err(|_| StartError::Passwords)?,
+            registrations: Buckets::new(Rate {
+                burst: settings.registration.burst,
+                refill: std::time::Duration::from_secs(1) / settings.registration.per_second.max(1),
+                keys: REGISTERING_SOURCES,
+            }),
+            sign_ins: SignInThrottle::new(),
+            store,
+            clock,
+            entropy,
+            settings,
+            sealer,
+            cuts,
+        }))
+    }
+
+    /// A guard for one of the resources, judging by our keys and cuts without a look at the store. None for a
+    /// resource that is not in the catalog.
+    pub fn guard(&self, resource: &Resource, tools: ToolTable) -> Option<Guard> {
+        let entry = self.settings.catalog.entry(resource)?;
+        let builder = Guard::builder(
+            self.settings.issuer.clone(),
+            entry.resource.clone(),
+            Arc::clone(&self.keyring) as _,
+            Arc::clone(&self.clock),
+        );
+        Some(
+            builder
+                .tools(tools)
+                .revocations(Arc::clone(&self.cuts) as _)
+                .scopes_for_discovery(entry.default_scopes())
+                .leeway(0)
+                .build(),
+        )
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
+    /// Puts a question to the store, judges, and commits the verdict: see [`App::settle_while`].
+    pub(crate) async fn settle<'a, F, T>(
+        &'a self,
+        ask: impl Fn(&'a dyn Store) -> Answer<'a, F>,
+        rule: impl FnMut(&F, UnixTime) -> Verdict<T>,
+    ) -> Result<Result<T, Refusal>, Unavailable> {
+        self.settle_while(ask, rule, |_| ()).await.map(|outcome| outcome.map(|(yes, ())| yes))
+    }
+
+    /// Facts → verdict → commit. When something the verdict relied on has changed, all of it again from fresh
+    /// facts; out of tries it is 503. `meanwhile` runs between sending the writes and awaiting them: a signature
+    /// fits there. What it made leaves only after the commit.
+    pub(crate) async fn settle_while<'a, F, T, U>(
+        &'a self,
+        ask: impl Fn(&'a dyn Store) -> Answer<'a, F>,
+        mut rule: impl FnMut(&F, UnixTime) -> Verdict<T>,
+        meanwhile: impl Fn(&T) -> U,
+    ) -> Result<Result<(T, U), Refusal>, Unavailable> {
+        for _ in 0..DECISION_TRIES {
+            let facts = ask(&*self.store).await?;
+            let verdict = rule(&facts, self.now());
+            if verdict.is_silent() {
+                return Ok(verdict.outcome.map(|yes| {
+                    let made = meanwhile(&yes);
+                    (yes, made)
+                }));
+            }
+            let mut commit = self.store.commit(verdict.expects, verdict.writes);
+            let early = poll_fn(|cx| Poll::Ready(commit.as_mut().poll(cx))).await;
+            let outcome = verdict.outcome.map(|yes| {
+                let made = meanwhile(&yes);
+                (yes, made)
+            });
+            let committed = match early {
+                Poll::Ready(committed) => committed,
+                Poll::Pending => commit.await,
+            };
+            match committed {
+                Ok(committed) => {
+                    self.cuts.apply(&committed.cuts);
+                    return Ok(outcome);
+                }
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Store(error)) => return Err(error.into()),
+            }
+        }
+        tracing::warn!("a decision met a conflict {DECISION_TRIES} times over");
+        Err(Unavailable)
+    }
+
+    /// Reads the keys again, after a rotation.
+    pub(crate) async fn reload_keys(&self) -> Result<(), StartError> {
+        let rows = self.store.keys().await?;
+        self.keyring.replace(Ring::open(&rows, &self.sealer, forgotten(&self.settings, self.now()))?);
+        Ok(())
+    }
+}
+
+/// Tokens, cuts and retired keys older than this touch nothing that still lives.
+pub(crate) fn forgotten(settings: &Settings, now: UnixTime) -> UnixTime {
+    now - settings.lifetimes.access_token - std::time::Duration::from_secs(CLOCK_LEEWAY.unsigned_abs())
+}
+
+/// An active key and one published next, for ES256 always and for RS256 once a resource asks for it.
+async fn ensure_keys(
+    store: &dyn Store,
+    entropy: &dyn Entropy,
+    sealer: &Sealer,
+    settings: &Settings,
+    now: UnixTime,
+) -> Result<(), StartError> {
+    for _ in 0..DECISION_TRIES {
+        let rows = store.keys().await?;
+        let mut writes = Vec::new();
+        let rs256 = settings.catalog.entries().iter().any(|entry| entry.rs256);
+        for alg in [Some(Alg::Es256), rs256.then_some(Alg::Rs256)].into_iter().flatten() {
+            for state in [KeyState::Active, KeyState::Next] {
+                if !rows.iter().any(|row| row.alg == alg.as_str() && row.state == state) {
+                    writes.push(Write::AddKey(keyring::make(alg, state, sealer, entropy.bytes(), now)?));
+                }
+            }
+        }
+        if writes.is_empty() {
+            return Ok(());
+        }
+        match store.commit(Vec::new(), writes).await {
+            Ok(_) => return Ok(()),
+            Err(CommitError::Conflict) => {}
+            Err(CommitError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(StartError::Contended)
+}

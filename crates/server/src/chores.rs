@@ -1,0 +1,73 @@
+//! What is done beside the requests: noting which agents were seen, forgetting what is over, rotating keys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_guard::STREAM_LIFE;
+use portcullis_rules::model::KeyState;
+use portcullis_rules::revoke;
+
+use crate::admin::Command;
+use crate::app::{App, forgotten};
+
+/// How often uses are written down. A crash loses at most this much of "last used", nothing else.
+const FLUSH: Duration = Duration::from_secs(5);
+/// How often what is over is forgotten.
+const SWEEP: Duration = Duration::from_secs(60);
+/// How old a signing key gets before it is rotated by itself.
+const KEY_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Registrations without a grant that are kept at the most, whatever their age.
+const UNUSED_CLIENTS: u64 = 50_000;
+
+impl App {
+    /// Runs until it is dropped.
+    pub async fn chores(self: Arc<Self>) {
+        let mut flush = tokio::time::interval(FLUSH);
+        let mut sweep = tokio::time::interval(SWEEP);
+        loop {
+            tokio::select! {
+                _ = flush.tick() => self.flush().await,
+                _ = sweep.tick() => self.sweep().await,
+            }
+        }
+    }
+
+    /// Writes down which agents were seen, and ends those they replaced.
+    pub async fn flush(&self) {
+        for (grant, at) in self.cuts.take_seen() {
+            let noted = self
+                .settle(
+                    |store| store.grant_facts(grant, None, None),
+                    |facts, _| revoke::seen(grant, facts, at),
+                )
+                .await;
+            if noted.is_err() {
+                tracing::warn!("an agent's use could not be written down");
+            }
+        }
+    }
+
+    /// Forgets what is over, and rotates keys that are old.
+    pub async fn sweep(&self) {
+        let now = self.now();
+        // An open stream may outlive its token, and is asked about until it ends.
+        let oldest = forgotten(&self.settings, now) - STREAM_LIFE;
+        self.cuts.forget(oldest);
+        loop {
+            match self.store.sweep(now, oldest, UNUSED_CLIENTS).await {
+                Ok(swept) if swept.more() => tokio::task::yield_now().await,
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "what is over could not be forgotten");
+                    break;
+                }
+            }
+        }
+        let Ok(keys) = self.store.keys().await else { return };
+        if keys.iter().any(|key| key.state == KeyState::Active && key.changed_at + KEY_LIFE <= now)
+            && self.administer(Command::KeyRotate).await.is_err()
+        {
+            tracing::warn!("the signing keys could not be rotated");
+        }
+    }
+}

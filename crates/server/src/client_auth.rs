@@ -1,0 +1,107 @@
+//! Who calls the token, revocation or introspection endpoint, and what it showed of itself.
+
+use std::net::IpAddr;
+
+use http::HeaderMap;
+use portcullis_rules::model::Client;
+use portcullis_rules::proof::ClientProof;
+use portcullis_rules::refusal::Refusal;
+use portcullis_rules::verdict::{Expect, Verdict, Write};
+use portcullis_wire::digest::Digest;
+use portcullis_wire::form::Form;
+use portcullis_wire::id::ClientId;
+use portcullis_wire::token::ClientAuth;
+
+use crate::app::{App, Unavailable};
+use crate::client::{assertion_client_id, assertion_proof};
+use crate::reply;
+use crate::request::authorization;
+use axum::response::Response;
+
+/// A client and its proof, to be judged again with the decision's own facts.
+pub(crate) struct Caller {
+    pub(crate) id: ClientId,
+    pub(crate) proof: ClientProof,
+}
+
+/// Reads and checks what costs something: an assertion's signature, a metadata document that may have changed.
+pub(crate) async fn caller(
+    app: &App,
+    headers: &HeaderMap,
+    form: &Form,
+    source: IpAddr,
+) -> Result<Caller, Response> {
+    let header = authorization(headers).map_err(|fault| reply::unreadable(&fault))?;
+    let auth = ClientAuth::read(header, form).map_err(reply::malformed)?;
+    let unknown = || reply::refused(Refusal::ClientUnknown);
+    let named = match &auth {
+        ClientAuth::None { client_id }
+        | ClientAuth::Basic { client_id, .. }
+        | ClientAuth::Post { client_id, .. } => ClientId::parse(client_id),
+        ClientAuth::Assertion { client_id, assertion } => {
+            let inside = assertion_client_id(assertion.expose());
+            // RFC 7521 §4.2: a client_id beside the assertion must name the same client.
+            match client_id {
+                Some(text) => ClientId::parse(text).filter(|id| Some(id) == inside.as_ref()),
+                None => inside,
+            }
+        }
+    };
+    let id = named.ok_or_else(unknown)?;
+    let client = known_client(app, &id, source).await.map_err(reply::unavailable)?.ok_or_else(unknown)?;
+    let proof = match &auth {
+        ClientAuth::None { .. } => ClientProof::Public,
+        ClientAuth::Basic { secret, .. } | ClientAuth::Post { secret, .. } => {
+            ClientProof::Secret(Digest::of(secret.expose().as_bytes()))
+        }
+        ClientAuth::Assertion { assertion, .. } => {
+            let endpoint = app.settings.url("/token");
+            assertion_proof(
+                &app.documents,
+                &client,
+                assertion.expose(),
+                &app.settings.issuer,
+                &endpoint,
+                source,
+                app.now(),
+            )
+            .await
+            .map_err(|fault| reply::refused(fault.into()))?
+        }
+    };
+    Ok(Caller { id, proof })
+}
+
+/// The client's row; one with a metadata document is looked at again (protocol C16), and its row follows.
+/// When the document cannot be had just now, the row of last time stands: its grants were judged by it.
+async fn known_client(app: &App, id: &ClientId, source: IpAddr) -> Result<Option<Client>, Unavailable> {
+    let row = app.store.client(id.clone()).await?;
+    let Some(row) = row.filter(|_| id.is_url()) else { return Ok(app.store.client(id.clone()).await?) };
+    match app.documents.client(id, source, &app.settings.lifetimes).await {
+        Ok(mut now) if now.metadata != row.metadata => {
+            now.enabled = row.enabled;
+            let update = now.clone();
+            let written = app
+                .settle(
+                    |store| store.client(id.clone()),
+                    |_, at| {
+                        let event = portcullis_rules::event::Event::new(
+                            portcullis_rules::event::EventKind::ClientChanged,
+                            at,
+                        )
+                        .client(id);
+                        Verdict::yes(())
+                            .expecting(Expect::ClientEnabled(id.clone()))
+                            .writing(Write::PutClient(update.clone()))
+                            .writing(Write::Audit(event))
+                    },
+                )
+                .await;
+            Ok(Some(if written.is_ok() { now } else { row }))
+        }
+        Ok(_) => Ok(Some(row)),
+        Err(fault) if fault.is_transient() => Ok(Some(row)),
+        // The document is gone or no longer valid: so is the client.
+        Err(_) => Ok(None),
+    }
+}

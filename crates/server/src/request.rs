@@ -1,0 +1,215 @@
+//! What is read of every request before an endpoint looks at it: where it comes from, its cookies, its form.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN};
+use http::request::Parts;
+use http::{HeaderMap, Request, StatusCode};
+use portcullis_jose::mint::{Browser, Opaque, Presented, Session};
+use portcullis_wire::digest::Digest;
+use portcullis_wire::form::Form;
+use portcullis_wire::id::SessionId;
+use portcullis_wire::limit;
+
+use crate::app::App;
+use crate::entropy::EntropyShapes as _;
+use crate::ticket::Holder;
+
+/// The peer's address, or the one a trusted proxy names (the last that is no proxy itself).
+pub(crate) fn source(app: &App, parts: &Parts) -> IpAddr {
+    let peer = parts
+        .extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip().to_canonical());
+    let trusted = |ip: IpAddr| app.settings.trusted_proxies.iter().any(|network| network.contains(ip));
+    if !trusted(peer) {
+        return peer;
+    }
+    let forwarded: Vec<IpAddr> = parts
+        .headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|text| text.trim().parse().ok())
+        .collect();
+    forwarded.into_iter().rev().find(|ip| !trusted(*ip)).unwrap_or(peer)
+}
+
+/// Why a form was not read: a status and what to say.
+#[derive(Debug)]
+pub(crate) struct Unreadable(pub(crate) StatusCode, pub(crate) &'static str);
+
+/// Reads a form body: the right media type, bounded, well-formed.
+pub(crate) async fn form(headers: &HeaderMap, body: Body) -> Result<Form, Unreadable> {
+    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        || headers.get_all(CONTENT_TYPE).iter().count() > 1
+    {
+        return Err(Unreadable(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "The body must be application/x-www-form-urlencoded.",
+        ));
+    }
+    let body = bytes(body, limit::FORM_BODY).await?;
+    Form::parse(&body).map_err(|_| Unreadable(StatusCode::BAD_REQUEST, "The body is not a well-formed form."))
+}
+
+/// Reads a bounded body.
+pub(crate) async fn bytes(body: Body, most: usize) -> Result<bytes::Bytes, Unreadable> {
+    to_bytes(body, most)
+        .await
+        .map_err(|_| Unreadable(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large, or it broke off."))
+}
+
+/// The one value of a header, as text; two of it, or none in ASCII, are a fault.
+pub(crate) fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Unreadable> {
+    let wrong = Unreadable(StatusCode::BAD_REQUEST, "There must be at most one Authorization header.");
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| wrong),
+        _ => Err(wrong),
+    }
+}
+
+/// Names of our cookies. `__Host-` wherever there is TLS; on an http loopback issuer browsers differ on `Secure`,
+/// and ports share cookies, so the port stands in the name.
+fn cookie_name(app: &App, what: &str) -> String {
+    let issuer = &app.settings.issuer;
+    if issuer.is_plain() {
+        format!("portcullis-{}-{what}", issuer.url().port_or_known_default().unwrap_or_default())
+    } else {
+        format!("__Host-portcullis-{what}")
+    }
+}
+
+/// Renders a `Set-Cookie`. `seconds` is how long it lives; zero removes it.
+pub(crate) fn set_cookie(app: &App, what: &str, value: &str, seconds: u64) -> String {
+    let secure = if app.settings.issuer.is_plain() { "" } else { "; Secure" };
+    format!("{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}", cookie_name(app, what))
+}
+
+/// How long a browser is known, in seconds.
+pub(crate) const BROWSER_LIFE: u64 = 400 * 24 * 60 * 60;
+
+/// A browser, by its cookies.
+pub(crate) struct Visitor {
+    /// The browser's own cookie, if it was ours.
+    pub(crate) browser: Option<Presented<Browser>>,
+    /// The session's cookie, if it was ours.
+    pub(crate) session: Option<Presented<Session>>,
+    /// A cookie that says who signed in here before, unopened.
+    pub(crate) known: Option<String>,
+    /// A browser cookie to set, where there was none.
+    pub(crate) fresh: Option<Opaque<Browser>>,
+}
+
+impl Visitor {
+    /// Reads the cookies; a browser without one is given one.
+    pub(crate) fn read(app: &App, headers: &HeaderMap) -> Self {
+        let find = |what: &str| {
+            let name = cookie_name(app, what);
+            let mut found = headers
+                .get_all(COOKIE)
+                .iter()
+                .filter_map(|value| value.to_str().ok())
+                .flat_map(|value| value.split(';'))
+                .filter_map(|pair| pair.trim().split_once('='))
+                .filter(|(key, _)| *key == name)
+                .map(|(_, value)| value.to_owned());
+            // Two of one name come from a neighbour that set its own: neither can be trusted.
+            match (found.next(), found.next()) {
+                (Some(value), None) => Some(value),
+                _ => None,
+            }
+        };
+        let browser = find("browser").and_then(|text| app.mint.read::<Browser>(&text));
+        let fresh = browser
+            .is_none()
+            .then(|| app.mint.mint::<Browser>(app.entropy.number(app.now()), app.entropy.bytes()));
+        Self {
+            browser,
+            session: find("session").and_then(|text| app.mint.read::<Session>(&text)),
+            known: find("known"),
+            fresh,
+        }
+    }
+
+    /// The digest that stands for this browser.
+    pub(crate) fn digest(&self) -> Digest {
+        match (&self.browser, &self.fresh) {
+            (Some(presented), _) => presented.digest,
+            (None, Some(fresh)) => fresh.digest(),
+            (None, None) => Digest::of(b""),
+        }
+    }
+
+    /// Whose tickets this browser holds before sign-in.
+    pub(crate) fn holder(&self) -> Holder {
+        Holder { browser: self.digest(), session: self.session.as_ref().map(|session| session.digest) }
+    }
+
+    /// The session to look up.
+    pub(crate) fn session_ask(&self) -> Option<(SessionId, Digest)> {
+        self.session.as_ref().map(|session| (SessionId::from_number(session.number), session.digest))
+    }
+}
+
+/// Whether a form post comes from a page of ours. With `Referrer-Policy: no-referrer` browsers send `Origin: null`
+/// with our own forms, so it is `Sec-Fetch-Site` that tells, where it is sent; the ticket binds the rest.
+pub(crate) fn is_own_form(app: &App, headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let site = text("sec-fetch-site").is_none_or(|site| site == "same-origin");
+    let origin =
+        text(ORIGIN.as_str()).is_none_or(|origin| origin == "null" || origin == app.settings.issuer.origin());
+    site && origin
+}
+
+/// What the `Host` header makes of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum HostVerdict {
+    /// It names this server.
+    Ours,
+    /// It names another of our loopback names: cookies and redirects would go astray.
+    OtherLoopback,
+    /// It names somebody else: a rebinding page, or a wrong proxy.
+    Foreign,
+}
+
+/// Judges the `Host` header (threats, control 39). No header ever shapes a URL of ours.
+pub(crate) fn host(app: &App, request: &Request<Body>) -> HostVerdict {
+    let named = request
+        .headers()
+        .get(HOST)
+        .and_then(|value| value.to_str().ok())
+        .or_else(|| request.uri().authority().map(|a| a.as_str()));
+    let Some(named) = named else { return HostVerdict::Foreign };
+    let issuer = &app.settings.issuer;
+    if named.eq_ignore_ascii_case(&issuer.authority()) {
+        return HostVerdict::Ours;
+    }
+    let port = |authority: &str| {
+        url::Url::parse(&format!("{}://{authority}", issuer.url().scheme()))
+            .ok()
+            .and_then(|url| url.port_or_known_default())
+    };
+    let bare = |authority: &str| {
+        authority
+            .strip_suffix(&format!(":{}", port(authority).unwrap_or_default()))
+            .unwrap_or(authority)
+            .to_owned()
+    };
+    let loopback = ["127.0.0.1", "[::1]", "localhost"].contains(&bare(named).as_str());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
+    let behind_proxy =
+        peer.is_some_and(|peer| app.settings.trusted_proxies.iter().any(|network| network.contains(peer)));
+    match (issuer.is_loopback(), loopback) {
+        _ if behind_proxy => HostVerdict::Ours,
+        (_, true) => HostVerdict::OtherLoopback,
+        _ => HostVerdict::Foreign,
+    }
+}

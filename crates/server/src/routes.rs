@@ -1,0 +1,167 @@
+//! Which path leads where. The well-known documents stay where the RFCs put them; the endpoints and pages lie
+//! under the issuer, or under a path an embedding program chose.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::header::{
+    ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, STRICT_TRANSPORT_SECURITY,
+};
+use http::{HeaderValue, Method, StatusCode};
+use portcullis_wire::error::ErrorCode;
+
+use crate::app::App;
+use crate::endpoint::fault::Fault;
+use crate::endpoint::{
+    account, authorize, consent, documents, introspect, register, revoke, setup, sign_in, start, token,
+};
+use crate::page::{Fact, logo, stylesheet};
+use crate::reply;
+use crate::request::{HostVerdict, host};
+
+impl App {
+    /// Every endpoint and page.
+    pub fn router(self: &Arc<Self>) -> Router {
+        let base = self.settings.endpoint_path.as_str();
+        let at = |path: &str| format!("{base}{path}");
+        let home = if base.is_empty() { "/".to_owned() } else { base.to_owned() };
+        let pages = Router::new()
+            .route(&home, get(start::page))
+            .route(&at("/authorize"), get(authorize::endpoint).post(authorize::endpoint))
+            .route(&at("/sign-in"), get(sign_in::page).post(sign_in::submit))
+            .route(&at("/sign-out"), post(sign_in::sign_out))
+            .route(&at("/consent"), get(consent::page).post(consent::submit))
+            .route(&at("/setup"), get(setup::page).post(setup::submit))
+            .route(&at("/account"), get(account::page))
+            .route(&at("/account/revoke"), post(account::revoke))
+            .route(&at("/account/rename"), post(account::rename))
+            .route(&at("/account/stop"), post(account::stop))
+            .route(&at("/account/password"), post(account::password))
+            .route(&at("/introspect"), post(introspect::endpoint))
+            .route(&stylesheet().path, get(async || documents::asset(stylesheet())))
+            .route(&logo().path, get(async || documents::asset(logo())))
+            .fallback(missing);
+        // Cross-origin use is for what holds no cookie: metadata, keys, registration, tokens (threats, control 49).
+        let mut open = Router::new()
+            .route(&at("/token"), post(token::endpoint).options(preflight))
+            .route(&at("/register"), post(register::endpoint).options(preflight))
+            .route(&at("/revoke"), post(revoke::endpoint).options(preflight))
+            .route("/.well-known/jwks.json", get(documents::jwks).options(preflight))
+            .route(
+                &format!("/.well-known/oauth-authorization-server{}", self.settings.issuer.path()),
+                get(documents::server).options(preflight),
+            );
+        for path in self.resource_documents() {
+            open = open.route(&path.0, get(path.1).options(preflight));
+        }
+        pages
+            .merge(open.layer(from_fn(cross_origin)))
+            .layer(from_fn_with_state(Arc::clone(self), own_host))
+            .with_state(Arc::clone(self))
+    }
+
+    /// A document per resource (RFC 9728 §3.1), and the bare form where there is only one to speak of.
+    fn resource_documents(
+        &self,
+    ) -> Vec<(
+        String,
+        impl Fn(State<Arc<Self>>, http::HeaderMap) -> std::future::Ready<Response> + Clone + Send + Sync + 'static,
+    )> {
+        const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+        let entries = self.settings.catalog.entries();
+        let mut paths = Vec::new();
+        for (index, entry) in
+            entries.iter().enumerate().filter(|(_, entry)| entry.resource.is_on(&self.settings.issuer))
+        {
+            let path = entry.resource.path();
+            let mut own = vec![format!("{WELL_KNOWN}{}", path.trim_end_matches('/'))];
+            if entries.len() == 1 && path != "/" {
+                own.push(WELL_KNOWN.to_owned());
+            }
+            for path in own {
+                let handler = move |State(app): State<Arc<Self>>, headers: http::HeaderMap| {
+                    let entry = app.settings.catalog.entries().get(index);
+                    std::future::ready(match entry {
+                        Some(entry) => documents::resource(&app, entry, &headers),
+                        None => reply::error(
+                            StatusCode::NOT_FOUND,
+                            ErrorCode::InvalidRequest,
+                            "There is no such resource.",
+                        ),
+                    })
+                };
+                paths.push((path, handler));
+            }
+        }
+        paths
+    }
+}
+
+async fn preflight() -> Response {
+    reply::plain(StatusCode::NO_CONTENT, "text/plain", Body::empty())
+}
+
+/// `*`, never with credentials: whoever reads these answers brought all they needed.
+async fn cross_origin(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, text) in [
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, MCP-Protocol-Version"),
+        (ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate, Retry-After"),
+        (ACCESS_CONTROL_MAX_AGE, "600"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(text));
+    }
+    response
+}
+
+/// Serves under the issuer's own name only (threats, control 39), and says HSTS where there is TLS.
+async fn own_host(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let page = wants_page(&request);
+    let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+    let mut response = match host(&app, &request) {
+        HostVerdict::Ours => next.run(request).await,
+        HostVerdict::OtherLoopback if page => Fault::misdirected()
+            .fact(Fact::mono("Use", &app.settings.issuer.join(path.split('?').next().unwrap_or_default())))
+            .page(&app),
+        HostVerdict::OtherLoopback => {
+            let text = format!("This server is {}; use that name exactly.", app.settings.issuer);
+            reply::error(StatusCode::MISDIRECTED_REQUEST, ErrorCode::InvalidRequest, &text)
+        }
+        HostVerdict::Foreign => reply::error(
+            StatusCode::FORBIDDEN,
+            ErrorCode::InvalidRequest,
+            "The Host header does not name this server.",
+        ),
+    };
+    if !app.settings.issuer.is_plain() {
+        response
+            .headers_mut()
+            .insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    response
+}
+
+fn wants_page(request: &Request) -> bool {
+    request.method() == Method::GET
+        && request
+            .headers()
+            .get(ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .is_some_and(|accept| accept.contains("text/html"))
+}
+
+async fn missing(State(app): State<Arc<App>>, request: Request) -> Response {
+    if wants_page(&request) {
+        Fault::missing().page(&app)
+    } else {
+        reply::error(StatusCode::NOT_FOUND, ErrorCode::InvalidRequest, "There is nothing at this path.")
+    }
+}
