@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use portcullis_rules::event::{Event, EventKind};
+use portcullis_rules::model::CutTarget;
 use portcullis_rules::verdict::{Expect, Write};
 use portcullis_store::sqlite::{OpenError, Options};
 use portcullis_store::{CommitError, Sqlite, Store, StoreError};
@@ -41,6 +42,25 @@ async fn a_restart_keeps_everything() {
     assert_eq!(picture(&store).await, before);
     let spend = Write::Spend { digest: digest("once", 0), until: hours(1) };
     assert_eq!(store.commit(vec![], vec![spend]).await, Err(CommitError::Conflict));
+}
+
+/// What a `kill -9` leaves behind is the files as they are: so they are copied while the store is open.
+#[tokio::test]
+async fn what_was_answered_is_in_the_files_at_that_moment() {
+    let (directory, path) = place();
+    let store = open(&path);
+    for n in 0..40 {
+        let spend = Write::Spend { digest: digest("once", n), until: hours(1) };
+        store.commit(vec![], vec![spend, Write::Cut(CutTarget::Person(user_id(0)), hours(n))]).await.unwrap();
+        let left = directory.path().join(format!("left-{n}"));
+        fs::create_dir(&left).unwrap();
+        for file in ["portcullis.db", "portcullis.db-wal"] {
+            fs::copy(directory.path().join(file), left.join(file)).unwrap();
+        }
+        let found = open(&left.join("portcullis.db"));
+        let facts = found.grant_facts(grant_id(0), None, Some(digest("once", n))).await.unwrap();
+        assert_eq!((facts.spent, facts.rev), (true, n + 1));
+    }
 }
 
 #[tokio::test]

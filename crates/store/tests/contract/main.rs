@@ -1,5 +1,11 @@
 //! The contract suite: every store is held to `src/contract.rs` by the same tests, and then each by its own.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that is surprised stops, also outside the test function itself"
+)]
+
 mod cases;
 mod facts;
 mod file;

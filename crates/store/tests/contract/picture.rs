@@ -10,6 +10,8 @@ use crate::given::{
     FEW, client_id, code_id, digest, grant_id, hours, link_number, resource, session_id, user_id,
 };
 
+type SignedIn = (Option<(Session, User)>, Vec<Grant>);
+type Redeemable = (Option<Code>, Option<Client>, Option<User>, bool);
 type Agent = (Grant, Option<Client>, Option<String>);
 
 /// What a store answers, call by call.
@@ -21,8 +23,8 @@ pub(crate) struct Picture {
     pub(crate) users: Vec<User>,
     each_user: Vec<(Option<User>, Option<User>)>,
     has_users: bool,
-    pub(crate) sessions: Vec<(Option<(Session, User)>, Vec<Grant>)>,
-    pub(crate) codes: Vec<(Option<Code>, Option<Client>, Option<User>, bool)>,
+    pub(crate) sessions: Vec<SignedIn>,
+    pub(crate) codes: Vec<Redeemable>,
     pub(crate) grants: Vec<(Option<Grant>, Option<Client>, Option<User>)>,
     machines: Vec<Option<Grant>>,
     pub(crate) spent: Vec<bool>,
