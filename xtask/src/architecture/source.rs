@@ -1,0 +1,91 @@
+//! What the sources say.
+
+use crate::place::{files, from_root, root};
+
+/// No file of ours is longer than this, in lines.
+const WALL: usize = 500;
+
+/// Files that may name the system's clock or its entropy.
+const CLOCK_AND_ENTROPY: [&str; 2] = ["crates/portcullis/src/clock.rs", "crates/portcullis/src/entropy.rs"];
+
+/// A file that must name the provider's source because the provider's calls ask for it; it draws nothing itself.
+const ASKED_BY_THE_PROVIDER: &str = "crates/jose/src/key/signing.rs";
+
+/// How the clock and the entropy of the system are named.
+const NAMES_OF_CLOCK_AND_ENTROPY: [&str; 5] =
+    ["SystemTime::now", "Instant::now", "rand::fill", "SystemRandom::new", "getrandom::"];
+
+/// Rust sources of the rooms, each with its text.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    files(&root().join(folder), "rs")
+        .into_iter()
+        .map(|path| (from_root(&path), std::fs::read_to_string(&path).unwrap_or_default()))
+        .collect()
+}
+
+/// No Rust file is longer than the wall, tests included.
+pub(super) fn wall() -> Vec<String> {
+    ["crates", "xtask", "examples", "fuzz", "bench"]
+        .iter()
+        .flat_map(|folder| sources(folder))
+        .filter_map(|(path, text)| {
+            let lines = text.lines().count();
+            (lines > WALL).then(|| format!("`{path}` has {lines} lines of {WALL}"))
+        })
+        .collect()
+}
+
+/// Outside tests, the system's clock and entropy are named in two files only.
+pub(super) fn clock_and_entropy() -> Vec<String> {
+    let mut faults = Vec::new();
+    for (path, text) in sources("crates") {
+        if is_test(&path) || CLOCK_AND_ENTROPY.contains(&path.as_str()) || path == ASKED_BY_THE_PROVIDER {
+            continue;
+        }
+        for (line, name) in named(&text, &NAMES_OF_CLOCK_AND_ENTROPY) {
+            faults.push(format!("`{path}` names `{name}` in line {line}"));
+        }
+    }
+    faults
+}
+
+/// The room `rules` is plain functions: nothing in it is async.
+pub(super) fn rules_are_plain() -> Vec<String> {
+    let mut faults = Vec::new();
+    for (path, text) in sources("crates/rules/src") {
+        for (line, name) in named(&text, &["async fn", "async move", ".await", "std::fs", "std::net"]) {
+            faults.push(format!("`{path}` has `{name}` in line {line}"));
+        }
+    }
+    faults
+}
+
+/// Whether a file holds tests only.
+fn is_test(path: &str) -> bool {
+    path.starts_with("crates/testkit/")
+        || path.contains("/tests/")
+        || path.ends_with("/tests.rs")
+        || path.ends_with("_tests.rs")
+}
+
+/// Where any of `names` stands in the text, up to the file's unit tests and outside comments.
+fn named<'a>(text: &'a str, names: &'a [&'a str]) -> impl Iterator<Item = (usize, &'a str)> {
+    text.lines()
+        .take_while(|line| !line.starts_with("#[cfg(test)]"))
+        .enumerate()
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        .flat_map(move |(at, line)| {
+            names.iter().filter(move |name| line.contains(*name)).map(move |name| (at + 1, *name))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn comments_and_unit_tests_may_name_anything() {
+        let text = "// Instant::now\nlet at = Instant::now();\n#[cfg(test)]\nInstant::now()\n";
+        assert_eq!(named(text, &["Instant::now"]).collect::<Vec<_>>(), [(2, "Instant::now")]);
+    }
+}
