@@ -182,6 +182,7 @@ pub fn set_up(
             .writing(spend)
             .writing(Write::SetPassword(id, first.password))
             .writing(Write::EndSessionsOf(id, None))
+            .writing(Write::EndGrantsOfPerson(id, EndReason::PasswordChanged, now))
             .writing(open(id, fresh, lifetimes, now))
             .writing(Write::Audit(Event::new(EventKind::PasswordChanged, now).user(id))),
         (Some(_), _) => Verdict::refuse(Refusal::UserUnknown),
@@ -199,12 +200,27 @@ pub fn add(user: User, taken: bool, now: UnixTime) -> Verdict<UserId> {
         .writing(Write::Audit(Event::new(EventKind::UserAdded, now).user(id)))
 }
 
-/// Sets a password; other sessions of the account end, its agents stay.
-pub fn set_password(user: UserId, hash: PasswordHash, keep: Option<SessionId>, now: UnixTime) -> Verdict<()> {
+/// Changes a password by whoever knows the old one; other sessions of the account end, its agents go on.
+pub fn change_password(
+    user: UserId,
+    hash: PasswordHash,
+    keep: Option<SessionId>,
+    now: UnixTime,
+) -> Verdict<()> {
     Verdict::yes(())
         .writing(Write::SetPassword(user, hash))
         .writing(Write::EndSessionsOf(user, keep))
         .writing(Write::Audit(Event::new(EventKind::PasswordChanged, now).user(user)))
+}
+
+/// Gives an account a new password without the old one: whoever had it may have used it, so its sessions and its
+/// agents end with it.
+pub fn reset_password(user: UserId, hash: PasswordHash, now: UnixTime) -> Verdict<()> {
+    change_password(user, hash, None, now).writing(Write::EndGrantsOfPerson(
+        user,
+        EndReason::PasswordChanged,
+        now,
+    ))
 }
 
 /// Switches an account off: its tokens are refused at their next use, its grants sleep.

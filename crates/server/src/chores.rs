@@ -12,6 +12,8 @@ use crate::app::{App, forgotten};
 
 /// How often uses are written down. A crash loses at most this much of "last used", nothing else.
 const FLUSH: Duration = Duration::from_secs(5);
+/// Uses written down in one commit.
+const FLUSHED_AT_ONCE: usize = 256;
 /// How often what is over is forgotten.
 const SWEEP: Duration = Duration::from_secs(60);
 /// How old a signing key gets before it is rotated by itself.
@@ -34,15 +36,16 @@ impl App {
 
     /// Writes down which agents were seen, and ends those they replaced.
     pub async fn flush(&self) {
-        for (grant, at) in self.cuts.take_seen() {
-            let noted = self
-                .settle(
-                    |store| store.grant_facts(grant, None, None),
-                    |facts, _| revoke::seen(grant, facts, at),
-                )
-                .await;
-            if noted.is_err() {
-                tracing::warn!("an agent's use could not be written down");
+        for seen in self.cuts.take_seen().chunks(FLUSHED_AT_ONCE) {
+            let mut writes = Vec::new();
+            for (grant, at) in seen {
+                if let Ok(facts) = self.store.grant_facts(*grant, None, None).await {
+                    writes.extend(revoke::seen(*grant, &facts, *at).writes);
+                }
+            }
+            match self.store.commit(Vec::new(), writes).await {
+                Ok(committed) => self.cuts.apply(&committed.cuts),
+                Err(error) => tracing::warn!(%error, "the last use of some agents could not be written down"),
             }
         }
     }

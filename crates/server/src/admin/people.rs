@@ -71,7 +71,7 @@ pub(super) async fn list(app: &App) -> Rows {
 pub(super) async fn password(app: &App, name: &str, password: String) -> Rows {
     let user = named(app, name).await?;
     let hash = hashed(app, password).await?;
-    on_user(app, user.id, |now| people::set_password(user.id, hash.clone(), None, now)).await
+    on_user(app, user.id, |now| people::reset_password(user.id, hash.clone(), now)).await
 }
 
 pub(super) async fn enable(app: &App, name: &str, enabled: bool) -> Rows {

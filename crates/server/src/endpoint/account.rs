@@ -294,7 +294,7 @@ pub(crate) async fn password(State(app): State<Arc<App>>, request: Request) -> R
         .settle(
             |store| store.user(user.id),
             |_, now| {
-                people::set_password(user.id, hash.clone(), Some(session.id), now)
+                people::change_password(user.id, hash.clone(), Some(session.id), now)
                     .expecting(portcullis_rules::verdict::Expect::PasswordIs(user.id, proven))
                     .expecting(portcullis_rules::verdict::Expect::SessionLive(session.id))
             },
