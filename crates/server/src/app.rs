@@ -130,7 +130,7 @@ impl App {
                 refill: std::time::Duration::from_secs(1) / settings.registration.per_second.max(1),
                 keys: REGISTERING_SOURCES,
             }),
-            sign_ins: SignInThrottle::new(),
+            sign_ins: SignInThrottle::new(settings.sign_in.failures, settings.sign_in.window),
             store,
             clock,
             entropy,

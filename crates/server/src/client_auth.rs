@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use http::HeaderMap;
+use portcullis_rules::event::{Event, EventKind};
 use portcullis_rules::model::Client;
 use portcullis_rules::proof::ClientProof;
 use portcullis_rules::refusal::Refusal;
@@ -13,7 +14,7 @@ use portcullis_wire::id::ClientId;
 use portcullis_wire::token::ClientAuth;
 
 use crate::app::{App, Unavailable};
-use crate::client::{assertion_client_id, assertion_proof};
+use crate::client::{AssertionFault, assertion_client_id, assertion_proof, drift};
 use crate::reply;
 use crate::request::authorization;
 use axum::response::Response;
@@ -66,7 +67,11 @@ pub(crate) async fn caller(
                 app.now(),
             )
             .await
-            .map_err(|fault| reply::refused(fault.into()))?
+            .map_err(|fault| match fault {
+                // Its keys cannot be had just now: `invalid_client` would make it throw its registration away.
+                AssertionFault::Keys(fault) if fault.is_transient() => reply::unavailable(Unavailable),
+                fault => reply::refused(fault.into()),
+            })?
         }
     };
     Ok(Caller { id, proof })
@@ -76,7 +81,10 @@ pub(crate) async fn caller(
 /// When the document cannot be had just now, the row of last time stands: its grants were judged by it.
 async fn known_client(app: &App, id: &ClientId, source: IpAddr) -> Result<Option<Client>, Unavailable> {
     let row = app.store.client(id.clone()).await?;
-    let Some(row) = row.filter(|_| id.is_url()) else { return Ok(app.store.client(id.clone()).await?) };
+    let row = match row {
+        Some(row) if id.is_url() => row,
+        other => return Ok(other),
+    };
     match app.documents.client(id, source, &app.settings.lifetimes).await {
         Ok(mut now) if now.metadata != row.metadata => {
             now.enabled = row.enabled;
@@ -85,15 +93,13 @@ async fn known_client(app: &App, id: &ClientId, source: IpAddr) -> Result<Option
                 .settle(
                     |store| store.client(id.clone()),
                     |_, at| {
-                        let event = portcullis_rules::event::Event::new(
-                            portcullis_rules::event::EventKind::ClientChanged,
-                            at,
-                        )
-                        .client(id);
-                        Verdict::yes(())
+                        let put = Verdict::yes(())
                             .expecting(Expect::ClientEnabled(id.clone()))
-                            .writing(Write::PutClient(update.clone()))
-                            .writing(Write::Audit(event))
+                            .writing(Write::PutClient(update.clone()));
+                        drift(&row.metadata, &update.metadata).into_iter().fold(put, |verdict, what| {
+                            let event = Event::new(EventKind::ClientChanged, at).client(id).reason(what);
+                            verdict.writing(Write::Audit(event))
+                        })
                     },
                 )
                 .await;

@@ -17,10 +17,6 @@ use portcullis_wire::time::UnixTime;
 
 /// Bits of an IPv6 address that name one subscriber: the usual delegation to a household.
 const IPV6_PREFIX: u32 = 56;
-/// Failed passwords that cost no wait, per account and source.
-pub const SIGN_IN_FREE_FAILURES: u32 = 5;
-/// How long failures are remembered once nothing more is held against the pair.
-pub const SIGN_IN_MEMORY: Duration = Duration::from_secs(15 * 60);
 /// The wait after the last free failure; it doubles with each further one.
 pub const SIGN_IN_FIRST_WAIT: Duration = Duration::from_secs(30);
 /// The longest wait.
@@ -136,8 +132,8 @@ struct Record {
 }
 
 impl Record {
-    fn is_over(&self, now: UnixTime) -> bool {
-        now >= self.touched.max(self.blocked_until) + SIGN_IN_MEMORY
+    fn is_over(&self, memory: Duration, now: UnixTime) -> bool {
+        now >= self.touched.max(self.blocked_until) + memory
     }
 }
 
@@ -149,6 +145,10 @@ impl Record {
 /// [`fail`](Self::fail) or [`succeed`](Self::succeed). Attempts still being judged count, so many at once are no way
 /// round the waits. Account names are brought to their one spelling here.
 pub struct SignInThrottle {
+    /// Failed passwords that cost no wait, per account and source.
+    free_failures: u32,
+    /// How long failures are remembered once nothing more is held against the pair.
+    memory: Duration,
     pairs: Mutex<HashMap<(Digest, Prefix), Record>>,
     sources: Buckets<Prefix>,
 }
@@ -159,17 +159,50 @@ impl fmt::Debug for SignInThrottle {
     }
 }
 
-impl Default for SignInThrottle {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl SignInThrottle {
-    /// With nothing held against anybody.
+    /// With nothing held against anybody: so many failures are free, counted for so long.
     #[must_use]
-    pub fn new() -> Self {
-        Self { pairs: Mutex::default(), sources: Buckets::new(SIGN_IN_PER_SOURCE) }
+    pub fn new(free_failures: u32, memory: Duration) -> Self {
+        Self {
+            free_failures: free_failures.max(1),
+            memory,
+            pairs: Mutex::default(),
+            sources: Buckets::new(SIGN_IN_PER_SOURCE),
+        }
+    }
+
+    fn known(
+        &self,
+        pairs: &HashMap<(Digest, Prefix), Record>,
+        key: &(Digest, Prefix),
+        now: UnixTime,
+    ) -> Record {
+        let clean = Record { failures: 0, blocked_until: now, pending: 0, touched: now };
+        let Some(record) = pairs.get(key).filter(|record| !record.is_over(self.memory, now)) else {
+            return clean;
+        };
+        let is_abandoned = now.since(record.touched) >= ATTEMPT_LIFE;
+        // A clock that was set back must not lengthen anybody's wait.
+        let blocked_until = record.blocked_until.min(now + SIGN_IN_LONGEST_WAIT);
+        Record { pending: if is_abandoned { 0 } else { record.pending }, blocked_until, ..*record }
+    }
+
+    fn keep(
+        &self,
+        pairs: &mut HashMap<(Digest, Prefix), Record>,
+        key: (Digest, Prefix),
+        record: Record,
+        now: UnixTime,
+    ) {
+        if !pairs.contains_key(&key) {
+            make_room(
+                pairs,
+                SIGN_IN_PAIRS,
+                |old| old.is_over(self.memory, now),
+                |old| (old.blocked_until, old.touched),
+            );
+        }
+        pairs.insert(key, record);
     }
 
     /// Lets an attempt in.
@@ -179,17 +212,17 @@ impl SignInThrottle {
     pub fn check(&self, account: &str, source: IpAddr, now: UnixTime) -> Result<(), Duration> {
         let key = pair(account, source);
         let mut pairs = unpoisoned(&self.pairs);
-        let mut record = known(&pairs, &key, now);
+        let mut record = self.known(&pairs, &key, now);
         if record.blocked_until > now {
             return Err(record.blocked_until.since(now));
         }
-        if record.pending > 0 && record.failures.saturating_add(record.pending) >= SIGN_IN_FREE_FAILURES {
+        if record.pending > 0 && record.failures.saturating_add(record.pending) >= self.free_failures {
             return Err(ATTEMPT_WAIT);
         }
         self.sources.take(key.1, now)?;
         record.pending = record.pending.saturating_add(1);
         record.touched = now;
-        keep(&mut pairs, key, record, now);
+        self.keep(&mut pairs, key, record, now);
         Ok(())
     }
 
@@ -197,15 +230,15 @@ impl SignInThrottle {
     pub fn fail(&self, account: &str, source: IpAddr, now: UnixTime) {
         let key = pair(account, source);
         let mut pairs = unpoisoned(&self.pairs);
-        let mut record = known(&pairs, &key, now);
+        let mut record = self.known(&pairs, &key, now);
         record.failures = record.failures.saturating_add(1);
         record.pending = record.pending.saturating_sub(1);
         record.touched = now;
-        if let Some(beyond) = record.failures.checked_sub(SIGN_IN_FREE_FAILURES) {
+        if let Some(beyond) = record.failures.checked_sub(self.free_failures) {
             let factor = 1_u32.checked_shl(beyond).filter(|factor| *factor > 0).unwrap_or(u32::MAX);
             record.blocked_until = now + SIGN_IN_FIRST_WAIT.saturating_mul(factor).min(SIGN_IN_LONGEST_WAIT);
         }
-        keep(&mut pairs, key, record, now);
+        self.keep(&mut pairs, key, record, now);
     }
 
     /// The password was right: nothing is held against the pair any more.
@@ -216,22 +249,6 @@ impl SignInThrottle {
 
 fn pair(account: &str, source: IpAddr) -> (Digest, Prefix) {
     (Digest::of(account_key(account).as_bytes()), source_prefix(source))
-}
-
-fn known(pairs: &HashMap<(Digest, Prefix), Record>, key: &(Digest, Prefix), now: UnixTime) -> Record {
-    let clean = Record { failures: 0, blocked_until: now, pending: 0, touched: now };
-    let Some(record) = pairs.get(key).filter(|record| !record.is_over(now)) else { return clean };
-    let is_abandoned = now.since(record.touched) >= ATTEMPT_LIFE;
-    // A clock that was set back must not lengthen anybody's wait.
-    let blocked_until = record.blocked_until.min(now + SIGN_IN_LONGEST_WAIT);
-    Record { pending: if is_abandoned { 0 } else { record.pending }, blocked_until, ..*record }
-}
-
-fn keep(pairs: &mut HashMap<(Digest, Prefix), Record>, key: (Digest, Prefix), record: Record, now: UnixTime) {
-    if !pairs.contains_key(&key) {
-        make_room(pairs, SIGN_IN_PAIRS, |old| old.is_over(now), |old| (old.blocked_until, old.touched));
-    }
-    pairs.insert(key, record);
 }
 
 /// Makes room for one more: entries that say nothing go first, then the one that says least.
@@ -262,6 +279,9 @@ pub(super) fn unpoisoned<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SIGN_IN_FREE_FAILURES: u32 = 5;
+    const SIGN_IN_MEMORY: Duration = Duration::from_secs(15 * 60);
 
     fn at(seconds: i64) -> UnixTime {
         UnixTime::from_seconds(1_000_000 + seconds)
@@ -336,7 +356,7 @@ mod tests {
 
     #[test]
     fn a31_failures_are_free_five_times_and_then_cost_doubling_waits() {
-        let throttle = SignInThrottle::new();
+        let throttle = SignInThrottle::new(SIGN_IN_FREE_FAILURES, SIGN_IN_MEMORY);
         let mut now = at(0);
         for _ in 0..SIGN_IN_FREE_FAILURES {
             assert_eq!(throttle.check("ada", ip(HERE), now), Ok(()));
@@ -357,7 +377,7 @@ mod tests {
 
     #[test]
     fn r20_a_stranger_locks_nobody_out() {
-        let throttle = SignInThrottle::new();
+        let throttle = SignInThrottle::new(SIGN_IN_FREE_FAILURES, SIGN_IN_MEMORY);
         for _ in 0..20 {
             throttle.fail("ada", ip(ELSEWHERE), at(0));
         }
@@ -368,7 +388,7 @@ mod tests {
 
     #[test]
     fn t_canon_spellings_of_an_account_are_counted_together() {
-        let throttle = SignInThrottle::new();
+        let throttle = SignInThrottle::new(SIGN_IN_FREE_FAILURES, SIGN_IN_MEMORY);
         for name in ["ada l", " Ada L", "ADA  L ", "ada\tl", "aDa l"] {
             assert_eq!(throttle.check(name, ip(HERE), at(0)), Ok(()));
             throttle.fail(name, ip(HERE), at(0));
@@ -378,7 +398,7 @@ mod tests {
 
     #[test]
     fn a31_success_clears_and_attempts_at_once_are_no_way_round() {
-        let throttle = SignInThrottle::new();
+        let throttle = SignInThrottle::new(SIGN_IN_FREE_FAILURES, SIGN_IN_MEMORY);
         for _ in 0..SIGN_IN_FREE_FAILURES {
             assert_eq!(throttle.check("ada", ip(HERE), at(0)), Ok(()));
         }
@@ -386,7 +406,7 @@ mod tests {
         throttle.succeed("ada", ip(HERE));
         assert_eq!(throttle.check("ada", ip(HERE), at(0)), Ok(()));
 
-        let throttle = SignInThrottle::new();
+        let throttle = SignInThrottle::new(SIGN_IN_FREE_FAILURES, SIGN_IN_MEMORY);
         for _ in 0..SIGN_IN_FREE_FAILURES {
             assert_eq!(throttle.check("ada", ip(HERE), at(0)), Ok(()));
         }
@@ -399,7 +419,7 @@ mod tests {
 
     #[test]
     fn a31_one_source_cannot_try_a_list_of_names() {
-        let throttle = SignInThrottle::new();
+        let throttle = SignInThrottle::new(SIGN_IN_FREE_FAILURES, SIGN_IN_MEMORY);
         let let_in =
             (0..200).filter(|n| throttle.check(&format!("name{n}"), ip(HERE), at(0)).is_ok()).count();
         assert_eq!(let_in, SIGN_IN_PER_SOURCE.burst as usize);

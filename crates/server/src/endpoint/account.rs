@@ -271,7 +271,7 @@ pub(crate) async fn password(State(app): State<Arc<App>>, request: Request) -> R
     }
     let current: String = current.chars().take(limit::PASSWORD_MAX + 1).collect();
     match app.passwords.matches(current, Some(user.password.clone())).await {
-        Ok(true) => {}
+        Ok(true) => app.sign_ins.succeed(&counted, source),
         Ok(false) => {
             app.sign_ins.fail(&counted, source, app.now());
             return show(
