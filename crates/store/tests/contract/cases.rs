@@ -10,7 +10,7 @@ use crate::given::*;
 use crate::picture::picture;
 
 /// A name, what was written before, and whether it holds then.
-type Case<T> = (&'static str, Vec<Write>, T, bool);
+pub(crate) type Case<T> = (&'static str, Vec<Write>, T, bool);
 
 fn end(n: u64) -> Write {
     Write::EndGrant { grant: grant_id(n), reason: EndReason::RevokedByPerson, at: hours(3) }
@@ -94,7 +94,7 @@ fn advance(from: u64) -> Write {
     }
 }
 
-fn writes() -> Vec<Case<Write>> {
+pub(crate) fn writes() -> Vec<Case<Write>> {
     let spend = Write::Spend { digest: digest("once", 0), until: hours(1) };
     let keep = Write::KeepClient { client: client_id(0), until: hours(90) };
     let put = || Write::PutClient(client(0));
@@ -135,6 +135,7 @@ fn writes() -> Vec<Case<Write>> {
         ("end session", vec![open()], Write::EndSession(session_id(0)), true),
         ("end no session", vec![], Write::EndSession(session_id(0)), true),
         ("end other sessions", vec![open()], Write::EndSessionsOf(user_id(0), Some(session_id(0))), true),
+        ("end all sessions", vec![open()], Write::EndSessionsOf(user_id(0), None), true),
         ("new code", vec![], Write::AddCode(code(0)), true),
         ("code of that number", vec![Write::AddCode(code(0))], Write::AddCode(code(0)), false),
         ("redeem", vec![Write::AddCode(code(0))], spend_code.clone(), true),

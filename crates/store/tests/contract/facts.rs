@@ -265,3 +265,52 @@ pub(crate) async fn rows_read_back_as_they_were_written(make: fn() -> World) {
         assert_eq!(world.store.client(client_id(n)).await.unwrap(), Some(client(n)));
     }
 }
+
+pub(crate) async fn sessions_end_one_by_one_or_together(make: fn() -> World) {
+    let mut before = vec![Write::AddUser(user(0)), Write::AddUser(user(1))];
+    before.extend([(0, 0), (1, 0), (2, 0), (3, 1)].map(|(n, of)| Write::OpenSession(session(n, of))));
+    for (name, write, left) in [
+        ("one", Write::EndSession(session_id(1)), vec![0, 2, 3]),
+        ("all but one", Write::EndSessionsOf(user_id(0), Some(session_id(1))), vec![1, 3]),
+        ("all", Write::EndSessionsOf(user_id(0), None), vec![3]),
+        ("with the account", Write::RemoveUser(user_id(0)), vec![3]),
+    ] {
+        let world = with(make, before.clone()).await;
+        world.store.commit(vec![], vec![write]).await.unwrap();
+        for n in 0..4 {
+            let session = Some((session_id(n), digest("session", n)));
+            let facts =
+                world.store.browser_facts(BrowserAsk { session, ..BrowserAsk::default() }).await.unwrap();
+            assert_eq!(facts.session.is_some(), left.contains(&n), "{name}: session {n}");
+        }
+    }
+}
+
+/// A grant seen again: time never goes back, and what it replaced is forgotten.
+pub(crate) async fn a_grant_is_touched_rotated_and_restored(make: fn() -> World) {
+    let world = with(make, vec![Write::AddGrant(grant(1)), Write::AddGrant(machine(0))]).await;
+    let row = async |n| world.store.grant_facts(grant_id(n), None, None).await.unwrap().grant.unwrap();
+    let (tip, next) = (digest("tip", 0), digest("tip", 1));
+    let rotate = |from, to, previous, at| Write::Advance { grant: grant_id(1), from, to, previous, at };
+    let kept = Some(previous(0, hours(6)));
+    world.store.commit(vec![], vec![rotate(tip, next, kept.clone(), hours(5))]).await.unwrap();
+    let seen = row(1).await;
+    assert_eq!((seen.last_used_at, seen.replaces), (hours(5), Some(grant_id(0))));
+    assert_eq!(seen.tip, Some(Tip { current: next, previous: kept }));
+    world.store.commit(vec![], vec![Write::TouchGrant(grant_id(1), hours(4))]).await.unwrap();
+    let seen = row(1).await;
+    assert_eq!((seen.last_used_at, seen.replaces), (hours(5), None));
+    world.store.commit(vec![], vec![Write::TouchGrant(grant_id(1), hours(7))]).await.unwrap();
+    assert_eq!(row(1).await.last_used_at, hours(7));
+    world.store.commit(vec![], vec![rotate(next, tip, None, hours(6))]).await.unwrap();
+    let seen = row(1).await;
+    assert_eq!(seen.last_used_at, hours(7));
+    assert_eq!(seen.tip, Some(Tip { current: tip, previous: None }));
+    for (write, state) in [
+        (Write::SuspendGrant(grant_id(0), hours(8)), GrantState::Suspended),
+        (Write::RestoreGrant(grant_id(0)), GrantState::Live),
+    ] {
+        world.store.commit(vec![], vec![write]).await.unwrap();
+        assert_eq!(row(0).await.state, state);
+    }
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use portcullis_rules::event::{Event, EventKind};
-use portcullis_rules::model::CutTarget;
+use portcullis_rules::model::{CutTarget, EndReason, Subject, Tip};
 use portcullis_rules::verdict::{Expect, Write};
 use portcullis_store::sqlite::{OpenError, Options};
 use portcullis_store::{CommitError, Sqlite, Store, StoreError};
@@ -224,4 +224,51 @@ async fn as_many_verdicts_wait_as_may_wait() {
         }
     }
     assert!((6..=7).contains(&busy), "two wait, one is in hand: {busy} were refused");
+}
+
+#[tokio::test]
+async fn a_fault_of_one_group_is_not_the_next_ones() {
+    let (_directory, path) = place();
+    let store = open(&path);
+    Connection::open(&path).unwrap().execute_batch("DROP TABLE keys").unwrap();
+    let spend = |n| Write::Spend { digest: digest("once", n), until: hours(1) };
+    for n in 0..3 {
+        let told = store.commit(vec![], vec![spend(n), Write::AddKey(key(0))]).await;
+        assert!(matches!(told, Err(CommitError::Store(StoreError::Broken(_)))), "{told:?}");
+        assert!(store.keys().await.is_err());
+        assert_eq!(store.commit(vec![], vec![spend(n)]).await.map(drop), Ok(()), "nothing was left behind");
+    }
+}
+
+/// What a retry would be answered with is erased, not only hidden: when the grant ends, and past the grace.
+#[tokio::test]
+async fn sealed_successors_are_erased() {
+    let (_directory, path) = place();
+    let store = open(&path);
+    let file = Connection::open(&path).unwrap();
+    let kept = || -> u32 {
+        let sql =
+            "SELECT count(*) FROM grants WHERE coalesce(previous, previous_sealed, previous_until) NOT NULL";
+        file.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let reason = EndReason::RevokedByPerson;
+    let mut writes = Vec::new();
+    for n in 0..4 {
+        let mut family = grant(n);
+        family.tip = Some(Tip { current: digest("tip", 1), previous: Some(previous(0, hours(3))) });
+        (family.client, family.subject) = (client_id(n), Subject::Person(user_id(n)));
+        writes.push(Write::AddGrant(family));
+    }
+    store.commit(vec![], writes).await.unwrap();
+    for (left, end) in [
+        (3, Write::EndGrant { grant: grant_id(0), reason, at: hours(1) }),
+        (2, Write::EndGrantsOfClient(client_id(1), reason, hours(1))),
+        (1, Write::EndGrantsOfPerson(user_id(2), reason, hours(1))),
+    ] {
+        store.commit(vec![], vec![end]).await.unwrap();
+        assert_eq!(kept(), left);
+    }
+    assert_eq!(store.sweep(hours(3), hours(0), 0).await.unwrap().sealed, 0, "not yet");
+    assert_eq!(store.sweep(hours(4), hours(0), 0).await.unwrap().sealed, 1);
+    assert_eq!(kept(), 0);
 }

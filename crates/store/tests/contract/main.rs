@@ -65,6 +65,8 @@ every_store! {
     facts::lists_are_newest_first_and_bounded,
     facts::agents_are_found_by_person_client_resource_and_id,
     facts::facts_of_one_call_come_from_one_snapshot,
+    facts::sessions_end_one_by_one_or_together,
+    facts::a_grant_is_touched_rotated_and_restored,
     facts::rows_read_back_as_they_were_written,
     race::t21_a_code_is_redeemed_once,
     race::t21_a_refresh_token_is_rotated_once,

@@ -7,9 +7,9 @@ use portcullis_store::Store;
 use portcullis_wire::time::UnixTime;
 use proptest::prelude::*;
 
-use crate::World;
 use crate::given::*;
 use crate::picture::{Picture, picture};
+use crate::{World, cases};
 
 /// One step of a sequence.
 #[derive(Clone, Debug)]
@@ -225,6 +225,18 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..60)
     ) {
         runtime().block_on(run(steps))?;
+    }
+}
+
+/// Each write of the table leaves behind in SQLite what it leaves behind in the model.
+#[test]
+fn every_write_leaves_behind_what_the_model_says() {
+    for (name, mut given, write, _) in cases::writes() {
+        given.push(Write::AddUser(user(3)));
+        let (told, _) = runtime()
+            .block_on(run(vec![Step::Commit(vec![], given), Step::Commit(vec![], vec![write])]))
+            .unwrap();
+        assert!(!told.users.is_empty(), "{name}");
     }
 }
 
