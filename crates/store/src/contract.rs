@@ -44,7 +44,8 @@ pub enum CommitError {
     /// Something the verdict expects holds no longer: decide anew, from fresh facts.
     #[error("an expectation no longer holds")]
     Conflict,
-    /// A fault of ours. Whether it was written is settled: it was not.
+    /// A fault of ours: nothing was answered for. After a fault of the disk itself a later start may still find
+    /// the verdict written, so a caller decides anew rather than repeat the same verdict.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -5,6 +5,8 @@
 //! questions, each in one short read transaction on the caller's own thread: the file is expected to fit in
 //! memory, and a hop to another thread would cost more than the read.
 
+mod enter;
+mod expect;
 mod open;
 mod read;
 mod rows;

@@ -1,0 +1,34 @@
+//! Expectations: each is one look-up inside the verdict's savepoint, so nothing can change before it is written.
+
+use portcullis_rules::verdict::Expect;
+use portcullis_wire::digest::Digest;
+use rusqlite::{Connection, Error, OptionalExtension as _};
+
+use super::write::{is, of_grant, of_session, of_user};
+
+pub(super) fn holds(c: &Connection, expect: &Expect) -> Result<bool, Error> {
+    match expect {
+        Expect::GrantLive(id) => {
+            is(c, "SELECT 1 FROM grants WHERE id = ?1 AND ended IS NULL AND suspended = 0", [of_grant(id)])
+        }
+        Expect::GrantScopes(id, scopes) => {
+            is(c, "SELECT 1 FROM grants WHERE id = ?1 AND scopes = ?2", (of_grant(id), scopes.to_string()))
+        }
+        Expect::ClientEnabled(id) => {
+            is(c, "SELECT 1 FROM clients WHERE id = ?1 AND enabled = 1", [id.as_str()])
+        }
+        Expect::UserEnabled(id) => is(c, "SELECT 1 FROM users WHERE id = ?1 AND enabled = 1", [of_user(id)]),
+        Expect::PasswordIs(id, digest) => {
+            let hash: Option<String> = c
+                .prepare_cached("SELECT password FROM users WHERE id = ?1")?
+                .query_row([of_user(id)], |row| row.get(0))
+                .optional()?;
+            Ok(hash.is_some_and(|hash| Digest::of(hash.as_bytes()).matches(digest)))
+        }
+        Expect::SessionLive(id) => is(c, "SELECT 1 FROM sessions WHERE id = ?1", [of_session(id)]),
+        Expect::NoUsers => Ok(!is(c, "SELECT 1 FROM users LIMIT 1", [])?),
+        Expect::TipIs(id, digest) => {
+            is(c, "SELECT 1 FROM grants WHERE id = ?1 AND tip = ?2", (of_grant(id), digest.as_bytes()))
+        }
+    }
+}
