@@ -61,12 +61,20 @@ fn holds_requirement(name: &str) -> bool {
     lettered || id == "t" || id.strip_prefix("rfc").is_some_and(digits)
 }
 
-/// Names of the functions that an attribute ending in `test` stands before, on its own line or the same.
+/// The macro that makes a test of each function it is given, for every store: `room::name,` a line.
+const SUITE: &str = "every_store! {";
+
+/// Names of the functions that an attribute ending in `test` stands before, on its own line or the same, and of
+/// those given to the suite of the stores.
 fn test_functions(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
-    let mut marked = false;
+    let (mut marked, mut suite) = (false, false);
     for line in text.lines() {
         let mut rest = line.trim();
+        suite = (suite && rest != "}") || rest == SUITE;
+        if let (true, Some((_, name))) = (suite, rest.trim_end_matches(',').split_once("::")) {
+            found.push(name);
+        }
         while let Some(inner) = rest.strip_prefix("#[") {
             let name = inner.split(['(', ']', ' ']).next().unwrap_or(inner);
             marked = marked || name == "test" || name.ends_with("::test");
@@ -102,8 +110,11 @@ mod tests {
     fn only_functions_marked_as_tests_are_tests() {
         let text = "#[test]\nfn a05_exact() {}\nfn t_no_test() {}\n#[tokio::test(start_paused = true)]\n\
                     async fn t21_race() {}\n#[test] fn rfc7636_4_6_wrong() {}\n#[derive(Debug)]\nfn plain() {}\n\
-                    #[test]\n#[should_panic]\nfn two_marks() {}\n";
-        assert_eq!(test_functions(text), ["a05_exact", "t21_race", "rfc7636_4_6_wrong", "two_marks"]);
+                    #[test]\n#[should_panic]\nfn two_marks() {}\nevery_store! {\n    race::t21_once,\n}\na::b,\n";
+        assert_eq!(
+            test_functions(text),
+            ["a05_exact", "t21_race", "rfc7636_4_6_wrong", "two_marks", "t21_once"]
+        );
     }
 
     #[test]
