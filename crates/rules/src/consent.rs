@@ -67,17 +67,27 @@ pub fn replaceable<'a>(facts: &'a BrowserFacts, asked: &'a Asked) -> impl Iterat
     })
 }
 
-/// Decides on a consent form. `client` is the client as it is now, its document fetched anew where it has one.
+/// A consent form that came back.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'a> {
+    /// What was asked.
+    pub asked: &'a Asked,
+    /// What the person answered.
+    pub answer: &'a Answer,
+    /// The client as it is now, its document fetched anew where it has one.
+    pub client: &'a Client,
+}
+
+/// Decides on a consent form.
 pub fn decide(
-    asked: &Asked,
-    answer: &Answer,
-    client: &Client,
+    reply: Reply<'_>,
     facts: &BrowserFacts,
     catalog: &Catalog,
     fresh: FreshCode,
     lifetimes: &Lifetimes,
     now: UnixTime,
 ) -> Verdict<FreshCode> {
+    let Reply { asked, answer, client } = reply;
     let (session, user) = match signed_in(facts, now) {
         Ok(found) => found,
         Err(refusal) => return Verdict::refuse(refusal),
@@ -160,9 +170,7 @@ mod tests {
     fn run(answer: &Answer, facts: &BrowserFacts) -> Verdict<FreshCode> {
         let fresh = FreshCode { id: CodeId::from_number(9), digest: Digest::of(b"code") };
         decide(
-            &samples::asked(),
-            answer,
-            &samples::public_client(),
+            Reply { asked: &samples::asked(), answer, client: &samples::public_client() },
             facts,
             &catalog(),
             fresh,

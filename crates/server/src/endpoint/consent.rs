@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
 use portcullis_jose::mint::Code;
-use portcullis_rules::consent::{Answer, FreshCode, decide, replaceable, signed_in};
+use portcullis_rules::consent::{Answer, FreshCode, Reply, decide, replaceable, signed_in};
 use portcullis_rules::facts::BrowserFacts;
 use portcullis_rules::model::{Client, Origin, Session, User};
 use portcullis_rules::refusal::Refusal;
@@ -223,9 +223,7 @@ async fn settle(
                 let code = app.mint.mint::<Code>(number, app.entropy.bytes());
                 let fresh = FreshCode { id: CodeId::from_number(number), digest: code.digest() };
                 let mut verdict = decide(
-                    asked,
-                    answer,
-                    &client,
+                    Reply { asked, answer, client: &client },
                     facts,
                     &app.settings.catalog,
                     fresh,
