@@ -1,0 +1,80 @@
+//! `users`: people who may sign in.
+
+use std::io::Read as _;
+
+use portcullis::admin::Command;
+
+use super::Desk;
+use crate::args::{Password, Users};
+use crate::failure::{Failure, Outcome};
+
+/// Most bytes read for a password.
+const PASSWORD_INPUT: u64 = 4096;
+
+pub(crate) async fn run(desk: &Desk, users: Users) -> Outcome {
+    match users {
+        Users::List => {
+            let columns = ["name", "admin", "enabled", "created_at"];
+            desk.list(Command::UserList, &columns, "no accounts yet: `portcullis setup-link` makes the first")
+                .await
+        }
+        Users::Add { name, password, admin } => {
+            let said = format!("added `{name}`");
+            desk.done(Command::UserAdd { name, password: read(password)?, admin }, &said).await
+        }
+        Users::Passwd { name, password } => {
+            let said = format!("`{name}` has a new password, and is signed out everywhere");
+            desk.done(Command::UserPassword { name, password: read(password)? }, &said).await
+        }
+        Users::Disable { name } => {
+            let said = format!("disabled `{name}`; its agents are refused from now on");
+            desk.done(Command::UserDisable { name }, &said).await
+        }
+        Users::Enable { name } => {
+            let said = format!("enabled `{name}`");
+            desk.done(Command::UserEnable { name }, &said).await
+        }
+        Users::Remove { name } => {
+            let said = format!("removed `{name}`; its agents are cut off");
+            desk.done(Command::UserRemove { name }, &said).await
+        }
+    }
+}
+
+fn read(from: Password) -> Result<String, Failure> {
+    if !from.password_stdin {
+        return Err(Failure::fixable("a password is read from standard input alone").advise(
+            "say `--password-stdin`, and give it there: printf %s \"$PASSWORD\" | portcullis users …",
+        ));
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .lock()
+        .take(PASSWORD_INPUT + 1)
+        .read_to_string(&mut text)
+        .map_err(|_| Failure::fixable("the password on standard input is not UTF-8"))?;
+    if text.len() as u64 > PASSWORD_INPUT {
+        return Err(Failure::fixable("the password on standard input is too long"));
+    }
+    Ok(trimmed(&text).to_owned())
+}
+
+/// Without the one line break that `echo` adds.
+fn trimmed(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_break_is_not_part_of_a_password() {
+        for (given, expected) in
+            [("a b", "a b"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), (" a \n", " a "), ("", "")]
+        {
+            assert_eq!(trimmed(given), expected, "{given:?}");
+        }
+    }
+}

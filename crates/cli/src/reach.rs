@@ -1,0 +1,119 @@
+//! How a command reaches the records: over the control socket while a server holds the data directory, else by
+//! opening the store itself. Never beside a running server.
+
+use std::path::{Path, PathBuf};
+
+use portcullis::admin::{AdminError, Command};
+use portcullis::control::{ControlError, FaultKind};
+use portcullis::home::{Home, HomeError, LastRun};
+use portcullis::running::{OpenFault, open};
+use portcullis_rules::catalog::{Catalog, ResourceEntry, ScopeEntry};
+use portcullis_server::Settings;
+use portcullis_wire::resource::{Issuer, Resource};
+use portcullis_wire::scope::Scope;
+use serde_json::Value;
+
+use crate::args::Shared;
+use crate::config::{self, File};
+use crate::failure::Failure;
+
+impl Shared {
+    /// The data directory: as said, else below the user's own.
+    pub(crate) fn directory(&self) -> Result<PathBuf, Failure> {
+        if let Some(directory) = &self.data_dir {
+            return Ok(directory.clone());
+        }
+        let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let data = named("XDG_DATA_HOME").filter(|path| path.is_absolute());
+        data.or_else(|| named("HOME").map(|home| home.join(".local/share")))
+            .map(|data| data.join("portcullis"))
+            .ok_or_else(|| {
+                Failure::fixable("there is no home directory to keep data in").advise("say `--data-dir DIR`")
+            })
+    }
+}
+
+/// Carries out a command. When this returns, what it changed is enforced.
+pub(crate) async fn administer(directory: &Path, command: Command) -> Result<Vec<Value>, Failure> {
+    match Home::open(directory) {
+        Err(HomeError::Held(_)) => Ok(portcullis::control::administer(directory, &command).await?),
+        Err(error) => Err(error.into()),
+        Ok(home) => {
+            let settings = at_rest(home.last_run()?)?;
+            let app = open(&home, settings, portcullis_fetch::Settings::default()).await?;
+            let rows = app.administer(command).await?;
+            app.flush().await;
+            Ok(rows)
+        }
+    }
+}
+
+/// The settings of the last run; of a plain `guard` where there was none.
+fn at_rest(last: Option<LastRun>) -> Result<Settings, Failure> {
+    let Some(last) = last else {
+        return config::resolve(&File::guard_of(None), None)
+            .map(|plan| plan.settings)
+            .map_err(|faults| config::failure(&faults, None));
+    };
+    let damaged = || {
+        Failure::fixable("the record of the last run, `last-run.json`, cannot be used")
+            .advise("start the server once: it writes it anew")
+    };
+    let mut entries = Vec::new();
+    for resource in last.resources {
+        let mut scopes = Vec::new();
+        for (name, default) in resource.scopes {
+            let (title, effect) = portcullis::plain_words(&name);
+            let scope = Scope::parse(&name).map_err(|_| damaged())?;
+            scopes.push(ScopeEntry { scope, title, effect, tools: Vec::new(), default });
+        }
+        let uri = Resource::parse(&resource.uri).map_err(|_| damaged())?;
+        entries.push(ResourceEntry { resource: uri, name: resource.name, scopes, rs256: resource.rs256 });
+    }
+    let issuer = Issuer::parse(&last.issuer).map_err(|_| damaged())?;
+    let mut settings = Settings::new(issuer, Catalog::new(entries).map_err(|_| damaged())?);
+    settings.endpoint_path = last.endpoint_path;
+    Ok(settings)
+}
+
+impl From<HomeError> for Failure {
+    fn from(error: HomeError) -> Self {
+        let hint = error.hint();
+        match error {
+            HomeError::Io(..) => Self::ours(error),
+            _ => Self::fixable(error),
+        }
+        .hint(hint)
+    }
+}
+
+impl From<OpenFault> for Failure {
+    fn from(fault: OpenFault) -> Self {
+        match fault {
+            OpenFault::Home(error) => error.into(),
+            other => Self::ours(other),
+        }
+    }
+}
+
+impl From<AdminError> for Failure {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::Unavailable => Self::ours(error),
+            AdminError::Refused(_) | AdminError::Invalid(_) => Self::fixable(error),
+        }
+    }
+}
+
+impl From<ControlError> for Failure {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Home(error) => error.into(),
+            ControlError::Fault { kind: FaultKind::Refused, .. } => Self::fixable(error),
+            ControlError::Unreachable(_) => {
+                Self::ours(error).advise("another command may have it just now: try again in a moment")
+            }
+            other => Self::ours(other),
+        }
+    }
+}

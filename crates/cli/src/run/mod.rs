@@ -1,0 +1,116 @@
+//! The running server: from a plan to a listener that answers, and to its end.
+
+mod announce;
+pub(crate) mod builtin;
+mod listen;
+mod routes;
+mod tls;
+
+use std::path::Path;
+
+use portcullis::home::Home;
+use portcullis::running::Running;
+use portcullis_fetch::Loopback;
+use portcullis_server::Settings;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::args::Shared;
+use crate::config::{File, Plan, failure, resolve};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::output::{Output, say};
+
+/// Runs until it is told to stop.
+pub(crate) async fn run(shared: &Shared, file: &File, source: Option<&Path>) -> Outcome {
+    let plan = resolve(file, None).map_err(|faults| failure(&faults, source))?;
+    let directory = match (&shared.data_dir, &plan.data_dir) {
+        (None, Some(directory)) => directory.clone(),
+        _ => shared.directory()?,
+    };
+    let home = Home::open(&directory)?;
+    let tls = plan.tls.clone().map(tls::Tls::load).transpose()?;
+    let listener = bind(&plan).await?;
+    let bound = listener.local_addr().map_err(Failure::ours)?;
+    // Port 0 took a free port, and the default issuer names it.
+    let plan = resolve(file, Some(bound)).map_err(|faults| failure(&faults, source))?;
+    warn(&plan);
+
+    let roots = plan.extra_ca.as_deref().map(tls::certificates).transpose()?.unwrap_or_default();
+    let loopback = match plan.settings.insecure_cimd_loopback {
+        true => Loopback::AllowPlainAndTls,
+        false => Loopback::Refuse,
+    };
+    let fetch = portcullis_fetch::Settings { extra_roots: roots.clone(), loopback };
+    let running = Running::start(home, None, plan.settings.clone(), fetch).await?;
+    let router = routes::router(running.app(), &plan, &roots)?;
+
+    let (stop, stopped) = watch::channel(false);
+    let reload = tls.clone().map(|tls| tokio::spawn(tls.keep_fresh()));
+    let serving = tokio::spawn(listen::serve(listener, tls, router, stopped));
+    announce::announce(&running, &plan, bound, Output::new(shared.json)).await;
+
+    until_told().await?;
+    say("stopping: what is under way may finish; a second signal ends it at once");
+    stop.send_replace(true);
+    tokio::select! {
+        _ = serving => {}
+        told = until_told() => told?,
+    }
+    if let Some(reload) = reload {
+        reload.abort();
+    }
+    running.stop().await;
+    Ok(Exit::Done)
+}
+
+async fn bind(plan: &Plan) -> Result<TcpListener, Failure> {
+    let address = plan.listen;
+    TcpListener::bind(address).await.map_err(|error| {
+        let failure = Failure::fixable(format!("cannot listen on `{address}`: {error}"));
+        match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                failure.advise("another program has the port: say `--listen 127.0.0.1:0` for a free one")
+            }
+            _ => failure,
+        }
+    })
+}
+
+/// What is allowed and yet worth saying.
+fn warn(plan: &Plan) {
+    let Settings { issuer, trusted_proxies, insecure_cimd_loopback, .. } = &plan.settings;
+    if *insecure_cimd_loopback {
+        say("INSECURE, for tests only: clients' metadata documents may lie on this computer");
+    }
+    if let Some(file) = &plan.extra_ca {
+        say(&format!(
+            "INSECURE, for tests only: the certificate authorities in `{}` are trusted",
+            file.display()
+        ));
+    }
+    let open = !plan.listen.ip().is_loopback();
+    if open && issuer.is_plain() {
+        say(&format!(
+            "warning: `{}` can be reached from elsewhere over plain http, though people use `{issuer}`",
+            plan.listen
+        ));
+    }
+    if !issuer.is_plain() && plan.tls.is_none() && trusted_proxies.is_empty() {
+        say(
+            "warning: no proxy is trusted, so that all who come through one count as one source; say `--trusted-proxy`",
+        );
+    }
+}
+
+/// Until SIGINT or SIGTERM.
+async fn until_told() -> Result<(), Failure> {
+    let fault = |error| Failure::ours(format!("cannot wait for signals: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(fault)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(fault)?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
