@@ -23,7 +23,7 @@ use crate::endpoint::fault::{Fault, render};
 use crate::entropy::EntropyShapes as _;
 use crate::page::{Account, AccountClient, AgentLine, ClientFace, ClientKind, Notice, ResourceLine};
 use crate::reply;
-use crate::request::{Visitor, form, is_own_form, set_cookie, source};
+use crate::request::{BROWSER_LIFE, Visitor, form, is_own_form, set_cookie, source};
 use crate::ticket::Purpose;
 use crate::view::{agent_label, ago, day, face, scope_lines};
 
@@ -48,9 +48,16 @@ pub(crate) async fn agent_count(app: &App, user: UserId) -> usize {
 /// Shows the page.
 pub(crate) async fn page(State(app): State<Arc<App>>, request: Request) -> Response {
     let visitor = Visitor::read(&app, request.headers());
-    match here(&app, &visitor).await {
+    let response = match here(&app, &visitor).await {
         Ok((_, user)) => show(&app, &visitor, &user, None, StatusCode::OK, false).await,
         Err(response) => response,
+    };
+    // The tickets in the forms belong to this browser, which must be able to say that it is the one.
+    match &visitor.fresh {
+        Some(fresh) => {
+            reply::with_cookie(response, &set_cookie(&app, "browser", fresh.expose(), BROWSER_LIFE))
+        }
+        None => response,
     }
 }
 
