@@ -202,8 +202,7 @@ impl<'a> Family<'a> {
     }
 
     async fn revoke(&self, client: &str) {
-        let answer =
-            self.place.post("/revoke", &[("client_id", client), ("token", &self.tip())]).await;
+        let answer = self.place.post("/revoke", &[("client_id", client), ("token", &self.tip())]).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
@@ -272,7 +271,10 @@ impl<'a> Family<'a> {
         assert_eq!(row.state == GrantState::Live, self.live, "{:?}", row.state);
         assert_eq!(row.scopes, scopes(APPROVED));
         let tip = row.tip.unwrap();
-        assert!(tip.current.matches(&Digest::of(self.tip().as_bytes())), "one living end, and it is the last");
+        assert!(
+            tip.current.matches(&Digest::of(self.tip().as_bytes())),
+            "one living end, and it is the last"
+        );
         for (access, disabled) in &self.given {
             let answer = self.place.call("/mcp", access).await;
             let fresh = inprocess::claims(access)["exp"].as_i64().unwrap() > self.place.now().seconds();
@@ -289,7 +291,10 @@ fn forged(token: &str) -> String {
     body[20] ^= 1;
     let text = format!("{prefix}{}", base64url::encode(&body));
     let sum = !text.bytes().fold(u32::MAX, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 })
+        (0..8).fold(
+            sum ^ u32::from(byte),
+            |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 },
+        )
     });
     format!("{text}{}", base64url::encode(&sum.to_be_bytes()))
 }

@@ -49,8 +49,10 @@ impl<'a> Browser<'a> {
     }
 
     pub async fn post(&mut self, target: &str, form: &[(&str, &str)]) -> Answer {
-        self.send(Ask::post(target).form(form).header("sec-fetch-site", "same-origin").header("origin", "null"))
-            .await
+        self.send(
+            Ask::post(target).form(form).header("sec-fetch-site", "same-origin").header("origin", "null"),
+        )
+        .await
     }
 
     /// `/authorize`, without following where it leads.
@@ -88,11 +90,8 @@ impl<'a> Browser<'a> {
     pub async fn consent(&mut self, page: &Answer, press: &str, more: &[(&str, &str)]) -> Answer {
         let ticket = ticket(page, "/consent");
         let html = page.text();
-        let offered: Vec<&str> = html
-            .split("name=\"scope\" value=\"")
-            .skip(1)
-            .filter_map(|rest| rest.split('"').next())
-            .collect();
+        let offered: Vec<&str> =
+            html.split("name=\"scope\" value=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         let mut form = vec![("ticket", ticket.as_str()), ("answer", press), ("started", "yes")];
         form.extend(offered.iter().map(|scope| ("scope", *scope)));
         form.extend(more);

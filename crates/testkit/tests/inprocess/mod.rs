@@ -250,8 +250,7 @@ impl Place {
 
     /// An account with the password [`PASSWORD`].
     pub async fn account(&self, name: &str) -> UserId {
-        let command =
-            Command::UserAdd { name: name.to_owned(), password: PASSWORD.to_owned(), admin: false };
+        let command = Command::UserAdd { name: name.to_owned(), password: PASSWORD.to_owned(), admin: false };
         self.administer(command).await;
         self.sluice.user_by_key(name.to_owned()).await.unwrap().unwrap().id
     }
