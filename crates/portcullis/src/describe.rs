@@ -58,7 +58,8 @@ impl Description {
             table = table.tool(tool, &scopes_of(needs)?);
         }
         for (name, title, effect) in &self.titles {
-            let Some(entry) = scopes.iter_mut().find(|entry: &&mut ScopeEntry| entry.scope.as_str() == name) else {
+            let Some(entry) = scopes.iter_mut().find(|entry: &&mut ScopeEntry| entry.scope.as_str() == name)
+            else {
                 return Err(DescribeError::NoScope(self.uri.clone(), name.clone()));
             };
             entry.title.clone_from(title);
@@ -111,7 +112,10 @@ pub fn plain_words(name: &str) -> (String, Effect) {
 }
 
 fn host_of(uri: &str) -> String {
-    url::Url::parse(uri).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| uri.to_owned())
+    url::Url::parse(uri)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned))
+        .unwrap_or_else(|| uri.to_owned())
 }
 
 #[cfg(test)]

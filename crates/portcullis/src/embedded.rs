@@ -154,13 +154,19 @@ impl Builder {
         settings.trusted_proxies = self.trusted_proxies;
         settings.insecure_cimd_loopback = self.insecure_loopback_fetch;
         let fetch = portcullis_fetch::Settings {
-            loopback: if self.insecure_loopback_fetch { Loopback::AllowPlainAndTls } else { Loopback::Refuse },
+            loopback: if self.insecure_loopback_fetch {
+                Loopback::AllowPlainAndTls
+            } else {
+                Loopback::Refuse
+            },
             ..Default::default()
         };
         let (directory, file) = place(self.database.as_deref().unwrap_or("sqlite:portcullis.db"))?;
         let running = Running::start(Home::open(&directory)?, Some(&file), settings, fetch).await?;
-        let guards: Vec<Guard> =
-            tables.into_iter().filter_map(|(resource, table)| running.app().guard(&resource, table)).collect();
+        let guards: Vec<Guard> = tables
+            .into_iter()
+            .filter_map(|(resource, table)| running.app().guard(&resource, table))
+            .collect();
         let sole = guards.first().cloned().ok_or(BuildError::NoResource)?;
         Ok(Portcullis { inner: Arc::new(Inner { running, guards, sole }) })
     }

@@ -8,6 +8,7 @@
 //! control.key     32 random octets; who can read them may administer the running server; 0600
 //! control.sock    where the running server takes commands; 0600
 //! last-run.json   issuer and resources of the last run, for commands while no server runs
+//! .gitignore      so that none of this is committed by accident
 //! ```
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -56,10 +57,9 @@ impl HomeError {
         Some(match self {
             Self::Held(_) => "stop the other server, or give this one a directory of its own".to_owned(),
             Self::DirectoryMode(path, _) => format!("chmod 700 {}", path.display()),
-            Self::FileMode(path, _) => format!(
-                "chmod 600 {}, and ask yourself who may have read it",
-                path.display()
-            ),
+            Self::FileMode(path, _) => {
+                format!("chmod 600 {}, and ask yourself who may have read it", path.display())
+            }
             Self::Key(_) => "restore it from a backup: without it the database cannot be used".to_owned(),
             Self::LastRun(path) => format!("remove {}; the next start writes it anew", path.display()),
             Self::Io(..) => return None,
@@ -111,9 +111,9 @@ impl ControlKey {
     /// [`HomeError`] when it is not there, not a key, or open to others.
     pub fn of(directory: &Path) -> Result<Self, HomeError> {
         let path = directory.join("control.key");
-        read_key(&path)?.map(|key| Self(*key)).ok_or_else(|| {
-            HomeError::Io("read", path, io::ErrorKind::NotFound.into())
-        })
+        read_key(&path)?
+            .map(|key| Self(*key))
+            .ok_or_else(|| HomeError::Io("read", path, io::ErrorKind::NotFound.into()))
     }
 }
 
@@ -137,7 +137,11 @@ impl Home {
     /// [`HomeError`]; [`HomeError::Held`] when somebody else has it.
     pub fn open(directory: &Path) -> Result<Self, HomeError> {
         let fault = |what| move |error| HomeError::Io(what, directory.to_owned(), error);
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fault("make the directory"))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(fault("make the directory"))?;
         let mode = fs::metadata(directory).map_err(fault("look at"))?.mode() & 0o7777;
         if mode & 0o022 != 0 {
             return Err(HomeError::DirectoryMode(directory.to_owned(), mode));
@@ -152,10 +156,23 @@ impl Home {
             .open(&path)
             .map_err(|error| HomeError::Io("open", path.clone(), error))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { directory: directory.to_owned(), _lock: lock }),
+            Ok(()) => {
+                let home = Self { directory: directory.to_owned(), _lock: lock };
+                home.stay_out_of_version_control()?;
+                Ok(home)
+            }
             Err(TryLockError::WouldBlock) => Err(HomeError::Held(directory.to_owned())),
             Err(TryLockError::Error(error)) => Err(HomeError::Io("lock", path, error)),
         }
+    }
+
+    /// A program's data directory may lie in its own checkout, and keys must not be committed.
+    fn stay_out_of_version_control(&self) -> Result<(), HomeError> {
+        let path = self.directory.join(".gitignore");
+        if path.exists() {
+            return Ok(());
+        }
+        fs::write(&path, "*\n").map_err(|error| HomeError::Io("write", path, error))
     }
 
     /// The directory.

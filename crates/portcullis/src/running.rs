@@ -47,10 +47,15 @@ impl OpenFault {
 ///
 /// # Errors
 /// [`OpenFault`], by cause.
-pub async fn open(home: &Home, settings: Settings, fetch: portcullis_fetch::Settings) -> Result<Arc<App>, OpenFault> {
+pub async fn open(
+    home: &Home,
+    settings: Settings,
+    fetch: portcullis_fetch::Settings,
+) -> Result<Arc<App>, OpenFault> {
     let database = home.database()?;
     let master = home.master_key(&SystemEntropy)?;
-    let store = Sqlite::open(&database, Options::default()).map_err(|error| OpenFault::Database(database, error))?;
+    let store =
+        Sqlite::open(&database, Options::default()).map_err(|error| OpenFault::Database(database, error))?;
     let parts = Parts {
         store: Arc::new(store),
         clock: Arc::new(SystemClock),
@@ -84,10 +89,8 @@ impl Running {
         home.remember(&last_run(&settings, database))?;
         let app = open(&home, settings, fetch).await?;
         let control = Control::open(&home, home.control_key(&SystemEntropy)?)?;
-        let tasks = vec![
-            tokio::spawn(control.serve(Arc::clone(&app) as _)),
-            tokio::spawn(Arc::clone(&app).chores()),
-        ];
+        let tasks =
+            vec![tokio::spawn(control.serve(Arc::clone(&app) as _)), tokio::spawn(Arc::clone(&app).chores())];
         Ok(Self { app, tasks, home })
     }
 

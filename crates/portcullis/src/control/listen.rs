@@ -65,7 +65,8 @@ impl Control {
             drop(directory);
             Ok(listener)
         };
-        let listener = open().map_err(|error| HomeError::Io("open the control socket", home.socket(), error))?;
+        let listener =
+            open().map_err(|error| HomeError::Io("open the control socket", home.socket(), error))?;
         Ok(Self { listener, key })
     }
 

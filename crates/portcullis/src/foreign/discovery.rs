@@ -106,7 +106,12 @@ mod tests {
     #[test]
     fn rfc8414_3_3_the_issuer_is_compared_byte_for_byte() {
         for (name, issuer, body, expected) in [
-            ("same", "https://h.example", r#"{"issuer":"https://h.example","jwks_uri":"https://h.example/k"}"#, Ok(())),
+            (
+                "same",
+                "https://h.example",
+                r#"{"issuer":"https://h.example","jwks_uri":"https://h.example/k"}"#,
+                Ok(()),
+            ),
             (
                 "slash",
                 "https://h.example",
@@ -125,7 +130,12 @@ mod tests {
                 r#"{"issuer":"https://H.example","jwks_uri":"https://h.example/k"}"#,
                 Err(DiscoveryError::Issuer),
             ),
-            ("none", "https://h.example", r#"{"jwks_uri":"https://h.example/k"}"#, Err(DiscoveryError::Issuer)),
+            (
+                "none",
+                "https://h.example",
+                r#"{"jwks_uri":"https://h.example/k"}"#,
+                Err(DiscoveryError::Issuer),
+            ),
             ("no keys", "https://h.example", r#"{"issuer":"https://h.example"}"#, Err(DiscoveryError::Jwks)),
             (
                 "twice",
