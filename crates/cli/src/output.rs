@@ -95,6 +95,6 @@ mod tests {
     #[test]
     fn tables_line_up_and_hide_control_characters() {
         let rows = [json!({"id": "a", "scopes": ["x", "y"]}), json!({"id": "long\u{1b}[2J", "scopes": null})];
-        assert_eq!(table(&rows, &["id", "scopes"]), ["ID        SCOPES", "a         x y", "long[2J   -"]);
+        assert_eq!(table(&rows, &["id", "scopes"]), ["ID       SCOPES", "a        x y", "long[2J  -"]);
     }
 }

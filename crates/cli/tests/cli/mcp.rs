@@ -1,0 +1,115 @@
+//! From a machine's credentials to a tool call at the built-in server.
+
+use serde_json::Value;
+
+use crate::world::{Server, at};
+
+/// A token for a new machine client with these scopes.
+fn token(server: &Server, directory: &std::path::Path, scope: &str) -> String {
+    let words = [
+        "clients",
+        "add",
+        "--name",
+        "ci",
+        "--grant",
+        "client_credentials",
+        "--json",
+        "--scope",
+        scope,
+        "--data-dir",
+    ];
+    let mut all: Vec<std::ffi::OsString> = words.iter().map(Into::into).collect();
+    all.push(directory.into());
+    let row = crate::world::run_with(all, "").row();
+    let (id, secret) = (row["client_id"].as_str().unwrap(), row["client_secret"].as_str().unwrap());
+    let basic = base64(&format!("{id}:{secret}"));
+    let head = format!(
+        "POST /token HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nAuthorization: Basic {basic}"
+    );
+    let (answer, body) = server.ask(&head, "grant_type=client_credentials");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer} {body}");
+    serde_json::from_str::<Value>(&body).unwrap()["access_token"].as_str().unwrap().to_owned()
+}
+
+/// Base64 with padding (RFC 4648 §4), for the one header that wants it.
+fn base64(text: &str) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for three in text.as_bytes().chunks(3) {
+        let number = three.iter().fold(0u32, |sum, &b| sum << 8 | u32::from(b)) << (8 * (3 - three.len()));
+        for place in 0..4 {
+            let letter = LETTERS[(number >> (18 - 6 * place)) as usize & 63];
+            out.push(if place <= three.len() { char::from(letter) } else { '=' });
+        }
+    }
+    out
+}
+
+fn call(server: &Server, token: &str, tool: &str, arguments: &str) -> (String, String) {
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\
+         Authorization: Bearer {token}\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}"
+    );
+    let meta = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}"#;
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments},"_meta":{meta}}}}}"#
+    );
+    server.ask(&head, &body)
+}
+
+#[test]
+fn r09_a_further_scope_opens_what_deletes() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Server::guard(place.path());
+    let reader = token(&server, place.path(), "notes:read");
+    let (head, body) = call(&server, &reader, "echo", r#"{"text":"hello there"}"#);
+    assert!(head.starts_with("HTTP/1.1 200 ") && body.contains("hello there"), "{head}\n{body}");
+    let (head, body) = call(&server, &reader, "read_note", r#"{"name":"welcome"}"#);
+    assert!(head.starts_with("HTTP/1.1 200 ") && body.contains("notes:read"), "{head}\n{body}");
+    let (head, body) = call(&server, &reader, "delete_note", r#"{"name":"try"}"#);
+    assert!(head.starts_with("HTTP/1.1 403 "), "{head}\n{body}");
+    assert!(head.contains("insufficient_scope") && head.contains("notes:write"), "{head}");
+
+    let writer = token(&server, place.path(), "notes:read notes:write");
+    for (tool, arguments, expected) in [
+        ("write_note", r#"{"name":"mine","text":"kept"}"#, "wrote mine"),
+        ("read_note", r#"{"name":"mine"}"#, "kept"),
+        ("list_notes", "{}", "mine"),
+        ("delete_note", r#"{"name":"mine"}"#, "deleted mine"),
+        ("delete_note", r#"{"name":"mine"}"#, "no note `mine`"),
+    ] {
+        let (head, body) = call(&server, &writer, tool, arguments);
+        assert!(head.starts_with("HTTP/1.1 200 ") && body.contains(expected), "{tool}: {head}\n{body}");
+    }
+    let (_, body) = call(&server, &reader, "list_notes", "{}");
+    assert!(body.contains("welcome") && !body.contains("mine"), "each has notes of its own: {body}");
+}
+
+#[test]
+fn x20_a_machine_cut_off_is_refused_at_once_until_restored() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Server::guard(place.path());
+    let token = token(&server, place.path(), "notes:read");
+    assert!(call(&server, &token, "list_notes", "{}").0.starts_with("HTTP/1.1 200 "));
+    let agent = at(place.path(), "agents list --json", "").row();
+    let id = agent["id"].as_str().unwrap().to_owned();
+    for member in [
+        "id",
+        "client_id",
+        "client_name",
+        "subject",
+        "resource",
+        "scopes",
+        "created_at",
+        "last_used_at",
+        "state",
+    ] {
+        assert!(agent.get(member).is_some(), "{member}: {agent}");
+    }
+    assert_eq!(at(place.path(), &format!("agents revoke {id}"), "").code, 0);
+    let (head, _) = call(&server, &token, "list_notes", "{}");
+    assert!(head.starts_with("HTTP/1.1 401 ") && head.contains("invalid_token"), "{head}");
+    assert_eq!(at(place.path(), &format!("agents restore {id}"), "").code, 0);
+    let (head, _) = call(&server, &token, "list_notes", "{}");
+    assert!(head.starts_with("HTTP/1.1 401 "), "what was cut stays cut: {head}");
+}
