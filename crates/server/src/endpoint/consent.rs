@@ -111,7 +111,11 @@ async fn show(
     let entry = app.settings.catalog.entry(&asked.resource);
     let now = app.now();
     let held = replaceable(&facts, asked).fold(Scopes::none(), |held, grant| held.union(&grant.scopes));
-    let lines = scope_lines(entry, &asked.scopes, &held);
+    let mut lines = scope_lines(entry, &asked.scopes, &held);
+    // What is held is folded away beside what is new. Where nothing is new, all of it is the question.
+    if lines.iter().all(|line| line.held) {
+        lines.iter_mut().for_each(|line| line.held = false);
+    }
     let first_seen = match client.origin {
         Origin::Preregistered => Some("An administrator of this server entered it.".to_owned()),
         _ if facts.grants.is_empty() => Some("You have not used it here before.".to_owned()),
