@@ -398,3 +398,11 @@ async fn echo(agent: Agent, request: axum::extract::Request) -> axum::response::
         .body(axum::body::Body::from(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#))
         .unwrap()
 }
+
+/// A text without what is new in every answer: cookies and tickets, which are long runs of base64url.
+pub fn ticket_less(text: &str) -> String {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
+        .filter(|word| word.len() < 60)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
