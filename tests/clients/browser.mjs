@@ -61,11 +61,14 @@ export class Person {
         expect((await offered.count()) > 0, "consent to offer an agent to replace");
         await offered.first().check();
       }
-      const answered = page.waitForURL((next) => next.origin !== issuer, { waitUntil: "commit" });
-      await page.click(`button[name=answer][value=${allow ? "allow" : "deny"}]`);
-      await answered.catch(async (error) => {
-        throw new Error(`the answer led nowhere: ${page.url()}: ${(await page.innerText("body").catch(() => "")).slice(0, 400)}`, { cause: error });
+      const gone = page.waitForURL((next) => next.origin !== issuer, { waitUntil: "commit" });
+      const refused = page.waitForSelector("[role=alert]").then(async (alert) => {
+        throw new Error(`the answer was not taken: ${(await alert.innerText()).trim()}`);
       });
+      // Whichever does not happen ends with the page.
+      for (const either of [gone, refused]) either.catch(() => {});
+      await page.click(`button[name=answer][value=${allow ? "allow" : "deny"}]`);
+      await Promise.race([gone, refused]);
       return new URL(page.url());
     } finally {
       await page.close();

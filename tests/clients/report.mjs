@@ -58,9 +58,9 @@ export class Report {
 
 function explain(error) {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? ` (because: ${error.cause.message})` : "";
+  const plain = (text) => text.replace(/\u001b\[\d+m/g, "").replace(/\s*\n\s*/g, " ");
+  const cause = error.cause instanceof Error ? ` (because: ${plain(error.cause.message)})` : "";
   const frames = (error.stack ?? "").split("\n").filter((line) => line.includes("/tests/"));
   const where = frames.find((line) => !line.includes("report.mjs")) ?? frames[0];
-  const message = error.message.replace(/\u001b\[\d+m/g, "").replace(/\s*\n\s*/g, " ");
-  return `${message}${cause}${where ? ` [${where.trim().replace(/^at /, "").replace(/^.*\/tests\//, "tests/")}]` : ""}`;
+  return `${plain(error.message)}${cause}${where ? ` [${where.trim().replace(/^at /, "").replace(/^.*\/tests\//, "tests/")}]` : ""}`;
 }

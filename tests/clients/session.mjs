@@ -72,6 +72,12 @@ function bench({ server, documents, browser, directory, report }) {
     person: () => Person.at(browser, ACCOUNT),
     /** The agents there are now. */
     agentIds,
+    /** Waits until an agent is no longer live: a replaced one ends when the new one has been used. */
+    async ended(agent) {
+      const state = async () => (await server.agents()).find((one) => one.id === agent.id)?.state;
+      for (let attempt = 0; attempt < 50 && (await state()) === "live"; attempt += 1) await new Promise((later) => setTimeout(later, 100));
+      expect((await state()) !== "live", "the replaced agent to have ended in 5 s");
+    },
     /** The one agent that was not there `before`. */
     async newAgent(before) {
       const fresh = (await server.agents()).filter((agent) => !before.has(agent.id));

@@ -13,6 +13,6 @@ const sdk = {
 };
 
 export const runs = [
-  ["TypeScript SDK v1, registered", (test, name) => drive(test, name, sdk)],
+  ["TypeScript SDK v1, registered", (test, name) => drive(test, name, sdk, { again: true })],
   ["TypeScript SDK v1, client document", (test, name) => drive(test, name, sdk, { cimd: true })],
 ];

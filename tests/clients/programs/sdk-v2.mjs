@@ -14,5 +14,5 @@ const negotiating = { ...sdk, options: { versionNegotiation: { mode: "auto" } } 
 
 export const runs = [
   ["TypeScript SDK v2, registered", (test, name) => drive(test, name, sdk, { stepUp: true })],
-  ["TypeScript SDK v2, client document, newest revision", (test, name) => drive(test, name, negotiating, { cimd: true })],
+  ["TypeScript SDK v2, client document, newest revision", (test, name) => drive(test, name, negotiating, { cimd: true, again: true })],
 ];

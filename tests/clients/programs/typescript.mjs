@@ -13,7 +13,7 @@ export const textOf = (result) => result.content.map((part) => part.text ?? "").
  * `sdk` gives `Client`, `Transport`, `UnauthorizedError`, `options` for the client, and
  * `finish(transport, arrival)` to hand over what the browser brought back.
  */
-export async function drive(test, name, sdk, { cimd = false, stepUp = false } = {}) {
+export async function drive(test, name, sdk, { cimd = false, stepUp = false, again = false } = {}) {
   const { server, documents, directory } = test;
   const step = test.steps(name);
   const slug = name.replace(/[^A-Za-z0-9]+/g, "-");
@@ -37,6 +37,7 @@ export async function drive(test, name, sdk, { cimd = false, stepUp = false } = 
     throw new Error("expected the SDK to ask for authorization");
   };
   let client;
+  let echo;
   try {
     const before = await test.agentIds();
     const first = await step("401, discovery, registration", async () => {
@@ -71,7 +72,7 @@ export async function drive(test, name, sdk, { cimd = false, stepUp = false } = 
       expect(tools.some((tool) => tool.name === "echo"), "a tool named echo");
       return attempt.client;
     });
-    const echo = async (text) => {
+    echo = async (text) => {
       const answer = textOf(await client.callTool({ name: "echo", arguments: { text } }));
       expect(answer.includes(text), `the echo of ${text}, not ${answer}`);
     };
@@ -88,7 +89,8 @@ export async function drive(test, name, sdk, { cimd = false, stepUp = false } = 
       expect(fresh.access_token !== old.access_token && fresh.refresh_token !== old.refresh_token, "both tokens to be new");
     });
     let live = agent;
-    if (stepUp) live = await upgrade();
+    if (stepUp) live = await upgrade(agent);
+    if (again) live = await signInAgain();
     await step("revoked → 401", async () => {
       const token = provider.tokens().access_token;
       await server.revoke(live.id);
@@ -107,7 +109,7 @@ export async function drive(test, name, sdk, { cimd = false, stepUp = false } = 
   }
 
   /** 403 insufficient_scope, consent for the further scope, and the call again. */
-  async function upgrade() {
+  async function upgrade(agent) {
     const write = { name: "write_note", arguments: { name: "step-up", text: "written after step-up" } };
     const before = await test.agentIds();
     await step("step-up: 403 insufficient_scope", async () => {
@@ -127,6 +129,24 @@ export async function drive(test, name, sdk, { cimd = false, stepUp = false } = 
       const answer = await client.callTool(write);
       expect(answer.isError !== true, `no tool error: ${textOf(answer)}`);
     });
-    return step("step-up: one new agent", () => test.newAgent(before));
+    await step("step-up: what it could do before, it still can", () => echo("still"));
+    return step("step-up: one new agent, and the replaced one ends", async () => {
+      const fresh = await test.newAgent(before);
+      await test.ended(agent);
+      return fresh;
+    });
+  }
+
+  /** A client that lost its tokens, while the server still knows its agent. */
+  async function signInAgain() {
+    const before = await test.agentIds();
+    await step("tokens lost: consent again for the same scopes", async () => {
+      provider.invalidateCredentials("tokens");
+      await refused(echo("nobody"));
+      await person.signInAndConsent(provider.take());
+      await sdk.finish(client.transport, await callback.arrival());
+    });
+    await step("tokens lost: the call succeeds again", () => echo("back again"));
+    return step("tokens lost: one new agent", () => test.newAgent(before));
   }
 }
