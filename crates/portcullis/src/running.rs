@@ -86,7 +86,9 @@ impl Running {
         settings: Settings,
         fetch: portcullis_fetch::Settings,
     ) -> Result<Self, OpenFault> {
-        home.remember(&last_run(&settings, database))?;
+        // A directory keeps its database, whoever runs it.
+        let known = home.last_run()?.and_then(|run| run.database);
+        home.remember(&last_run(&settings, database.or(known.as_deref())))?;
         let app = open(&home, settings, fetch).await?;
         let control = Control::open(&home, home.control_key(&SystemEntropy)?)?;
         let tasks =

@@ -191,7 +191,16 @@ async fn r01_the_metadata_document_names_the_foreign_issuer() {
 
 #[tokio::test]
 async fn r23_an_issuer_that_does_not_answer_yet_is_waited_for() {
-    let idp = idp("", "/.well-known/elsewhere").await;
+    let idp = idp("", "/.well-known/oauth-authorization-server").await;
+    let right = std::mem::replace(&mut *idp.metadata.lock().unwrap(), json!({}));
     let app = guarded(&idp).await;
     assert_eq!(call(&app, &idp.token(0, RESOURCE)).await, StatusCode::SERVICE_UNAVAILABLE);
+    *idp.metadata.lock().unwrap() = right;
+    assert_eq!(
+        call(&app, &idp.token(0, RESOURCE)).await,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "within the pause"
+    );
+    idp.now.fetch_add(30, Ordering::SeqCst);
+    assert_eq!(call(&app, &idp.token(0, RESOURCE)).await, StatusCode::OK);
 }

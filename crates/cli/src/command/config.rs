@@ -47,11 +47,9 @@ fn check(output: Output, path: &Path) -> Outcome {
     let (file, mut faults) = load(path)?;
     if let Err(more) = resolve(&file, None) {
         // Where the form is broken, what seems to be missing may only be unreadable.
-        if faults.is_empty() {
-            faults = more;
-        } else {
-            faults.extend(more.into_iter().filter(|fault| fault.line > 0));
-        }
+        let broken: Vec<String> = faults.iter().map(|fault| fault.key.clone()).collect();
+        let told = |fault: &Fault| broken.is_empty() || (fault.line > 0 && !broken.contains(&fault.key));
+        faults.extend(more.into_iter().filter(told));
     }
     faults.sort_by(|a, b| (a.line, &a.key).cmp(&(b.line, &b.key)));
     faults.dedup();

@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tower_service::Service as _;
 
+use super::body::Patient;
 use super::tls::Tls;
 
 /// Connections at once; more wait in the operating system's queue. Fewer where the process may open few files.
@@ -128,7 +129,7 @@ where
         .keep_alive_timeout(HEAD_TIME);
     let service = service_fn(move |request: http::Request<Incoming>| {
         let mut router = router.clone();
-        let mut request = request.map(Body::new);
+        let mut request = request.map(|body| Body::new(Patient::new(body)));
         request.extensions_mut().insert(ConnectInfo(peer));
         async move { Ok::<_, Infallible>(answer(router.call(request).await)) }
     });

@@ -1,6 +1,7 @@
 //! The running server: from a plan to a listener that answers, and to its end.
 
 mod announce;
+mod body;
 pub(crate) mod builtin;
 mod listen;
 mod routes;
@@ -13,7 +14,7 @@ use portcullis::running::Running;
 use portcullis_fetch::Loopback;
 use portcullis_server::Settings;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::args::Shared;
@@ -23,6 +24,8 @@ use crate::output::{Output, say};
 
 /// Runs until it is told to stop.
 pub(crate) async fn run(shared: &Shared, file: &File, source: Option<&Path>) -> Outcome {
+    // From here on, being told to stop is heard.
+    let mut signals = Signals::listen()?;
     let plan = resolve(file, None).map_err(|faults| failure(&faults, source))?;
     let directory = match (&shared.data_dir, &plan.data_dir) {
         (None, Some(directory)) => directory.clone(),
@@ -46,16 +49,19 @@ pub(crate) async fn run(shared: &Shared, file: &File, source: Option<&Path>) -> 
     let router = routes::router(running.app(), &plan, &roots)?;
 
     let (stop, stopped) = watch::channel(false);
-    let reload = tls.clone().map(|tls| tokio::spawn(tls.keep_fresh()));
-    let serving = tokio::spawn(listen::serve(listener, tls, router, stopped));
+    let reload = tls.clone().map(|tls| tls.keep_fresh().map(tokio::spawn)).transpose()?;
+    let mut serving = tokio::spawn(listen::serve(listener, tls, router, stopped));
     announce::announce(&running, &plan, bound, Output::new(shared.json)).await;
 
-    until_told().await?;
+    tokio::select! {
+        () = signals.told() => {}
+        _ = &mut serving => return Err(Failure::ours("the listener ended")),
+    }
     say("stopping: what is under way may finish; a second signal ends it at once");
     stop.send_replace(true);
     tokio::select! {
         _ = serving => {}
-        told = until_told() => told?,
+        () = signals.told() => {}
     }
     if let Some(reload) = reload {
         reload.abort();
@@ -103,14 +109,26 @@ fn warn(plan: &Plan) {
     }
 }
 
-/// Until SIGINT or SIGTERM.
-async fn until_told() -> Result<(), Failure> {
-    let fault = |error| Failure::ours(format!("cannot wait for signals: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(fault)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(fault)?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        Ok(Self { interrupt: hear(SignalKind::interrupt())?, terminate: hear(SignalKind::terminate())? })
     }
-    Ok(())
+
+    /// Until one of them comes.
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+fn hear(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::ours(format!("cannot wait for signals: {error}")))
 }

@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::TlsFiles;
@@ -37,21 +37,24 @@ impl Tls {
         TlsAcceptor::from(self.config.load_full())
     }
 
-    /// Looks at the files now and then, and takes what they say once it can be used.
-    pub(crate) async fn keep_fresh(self) {
-        let Ok(mut told) = signal(SignalKind::hangup()) else { return };
-        let mut known = self.stamp();
-        loop {
-            let asked = tokio::select! {
-                _ = told.recv() => true,
-                () = tokio::time::sleep(LOOK) => false,
-            };
-            let stamp = self.stamp();
-            if asked || stamp != known {
-                known = stamp;
-                self.reload();
+    /// Looks at the files now and then, and when told to; takes what they say once it can be used. The signal is
+    /// heard from when this returns.
+    pub(crate) fn keep_fresh(self) -> Result<impl Future<Output = ()> + Send, Failure> {
+        let mut told = super::hear(SignalKind::hangup())?;
+        Ok(async move {
+            let mut known = self.stamp();
+            loop {
+                let asked = tokio::select! {
+                    _ = told.recv() => true,
+                    () = tokio::time::sleep(LOOK) => false,
+                };
+                let stamp = self.stamp();
+                if asked || stamp != known {
+                    known = stamp;
+                    self.reload();
+                }
             }
-        }
+        })
     }
 
     fn reload(&self) {

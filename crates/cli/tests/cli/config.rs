@@ -197,3 +197,43 @@ fn t_aud_several_resources_have_documents_of_their_own() {
     }
     assert_eq!(server.stop(), 0);
 }
+
+/// Every setting that is explained is read, and every one that is read is explained.
+#[test]
+fn the_explanations_are_those_of_the_file() {
+    let explained: Vec<String> = run("config explain --json")
+        .rows()
+        .iter()
+        .map(|row| row["key"].as_str().unwrap().to_owned())
+        .collect();
+    let file = |key: &str| {
+        // A date is the right value of nothing.
+        let parts: Vec<&str> = key.split('.').collect();
+        match parts[..] {
+            [name] => format!("{name} = 1979-05-27"),
+            ["resource", name] => format!("[[resource]]\n{name} = 1979-05-27"),
+            ["resource", "scope", name] => format!("[[resource]]\n[[resource.scope]]\n{name} = 1979-05-27"),
+            [table, name] => format!("[{table}]\n{name} = 1979-05-27"),
+            _ => unreachable!("{key}"),
+        }
+    };
+    let faults = |text: &str| {
+        let (_place, file) = written(text);
+        run(&format!("config check {} --json", file.display())).rows()
+    };
+    for key in &explained {
+        let rows = faults(&file(key));
+        let fault = rows.iter().find(|row| row["key"] == *key).unwrap();
+        assert!(fault["message"].as_str().unwrap().starts_with("expected "), "{key}: {fault}");
+    }
+    for table in ["", "tls.", "lifetimes.", "registration.", "sign_in.", "resource.", "resource.scope."] {
+        let key = format!("{table}qqqqqqqqqqqq");
+        let rows = faults(&file(&key));
+        let fault = rows.iter().find(|row| row["key"] == key).unwrap();
+        let names = fault["hint"].as_str().unwrap().strip_prefix("here can stand: ").unwrap();
+        for name in names.split(", ").map(|name| format!("{table}{name}")) {
+            let known = explained.iter().any(|key| *key == name || key.starts_with(&format!("{name}.")));
+            assert!(known, "{name} is not explained");
+        }
+    }
+}

@@ -86,7 +86,7 @@ fn r09_a_further_scope_opens_what_deletes() {
 }
 
 #[test]
-fn x20_a_machine_cut_off_is_refused_at_once_until_restored() {
+fn x01_a_machine_cut_off_is_refused_at_once_until_restored() {
     let place = tempfile::tempdir().unwrap();
     let server = Server::guard(place.path());
     let token = token(&server, place.path(), "notes:read");
