@@ -60,7 +60,8 @@ pub(crate) fn agent_label(grant: &Grant) -> Claim {
     match (&grant.label, &grant.redirect, grant.subject) {
         (Some(label), ..) => Claim::name(label),
         (None, Some(redirect), _) if redirect.landing() == Landing::Web => Claim::name(&redirect.authority()),
-        (None, Some(_), _) => Claim::name("On a computer of yours"),
+        (None, Some(redirect), _) if redirect.landing() == Landing::Loopback => Claim::name("Your computer"),
+        (None, Some(_), _) => Claim::name("Your device"),
         (None, None, Subject::Machine) => Claim::name("A machine"),
         (None, None, Subject::Person(_)) => Claim::name("Unnamed"),
     }

@@ -124,7 +124,7 @@ fn line(app: &App, row: &AgentRow, ticket: String) -> AgentLine {
         resource_name: entry.map_or_else(|| grant.resource.to_string(), |entry| entry.name.clone()),
         scopes: scope_lines(entry, &grant.scopes, &Scopes::none()),
         connected_text: day(grant.created_at),
-        last_used_text: ago(grant.last_used_at, now),
+        last_used_text: format!("Last used {}", ago(grant.last_used_at, now)),
         ends_text: format!(
             "{}, unless it is used before",
             day(grant.expires_at.map_or(idle, |end| end.min(idle)))
