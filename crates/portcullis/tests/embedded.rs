@@ -1,4 +1,5 @@
 //! The authorization server inside somebody's axum program.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where it stands")]
 
 use axum::Router;
 use axum::body::{Body, to_bytes};

@@ -1,4 +1,5 @@
 //! A guard against an issuer that nobody of ours runs, over real sockets (protocol R23).
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where it stands")]
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
