@@ -2,6 +2,7 @@
 //! opening the store itself. Never beside a running server.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use portcullis::admin::{AdminError, Command};
 use portcullis::control::{ControlError, FaultKind};
@@ -33,19 +34,32 @@ impl Shared {
     }
 }
 
+/// How often a directory is tried that somebody holds who takes no commands: another command, which will be done
+/// in a moment, or a server that is just starting.
+const TRIES: u32 = 50;
+/// The pause between two tries.
+const TRY_PAUSE: Duration = Duration::from_millis(100);
+
 /// Carries out a command. When this returns, what it changed is enforced.
 pub(crate) async fn administer(directory: &Path, command: Command) -> Result<Vec<Value>, Failure> {
-    match Home::open(directory) {
-        Err(HomeError::Held(_)) => Ok(portcullis::control::administer(directory, &command).await?),
-        Err(error) => Err(error.into()),
-        Ok(home) => {
-            let settings = at_rest(home.last_run()?)?;
-            let app = open(&home, settings, portcullis_fetch::Settings::default()).await?;
-            let rows = app.administer(command).await?;
-            app.flush().await;
-            Ok(rows)
+    let mut tries = 1;
+    let home = loop {
+        match Home::open(directory) {
+            Ok(home) => break home,
+            Err(HomeError::Held(_)) => match portcullis::control::administer(directory, &command).await {
+                // Nothing was sent yet.
+                Err(ControlError::Unreachable(_)) if tries < TRIES => tries += 1,
+                outcome => return Ok(outcome?),
+            },
+            Err(error) => return Err(error.into()),
         }
-    }
+        tokio::time::sleep(TRY_PAUSE).await;
+    };
+    let settings = at_rest(home.last_run()?)?;
+    let app = open(&home, settings, portcullis_fetch::Settings::default()).await?;
+    let rows = app.administer(command).await?;
+    app.flush().await;
+    Ok(rows)
 }
 
 /// The settings of the last run; of a plain `guard` where there was none.
@@ -110,9 +124,8 @@ impl From<ControlError> for Failure {
         match error {
             ControlError::Home(error) => error.into(),
             ControlError::Fault { kind: FaultKind::Refused, .. } => Self::fixable(error),
-            ControlError::Unreachable(_) => {
-                Self::ours(error).advise("another command may have it just now: try again in a moment")
-            }
+            ControlError::Unreachable(_) => Self::ours(error)
+                .advise("whoever holds it takes no commands: look for another `portcullis` process"),
             other => Self::ours(other),
         }
     }

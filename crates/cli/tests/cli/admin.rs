@@ -133,3 +133,16 @@ fn t_secret_files_of_a_loose_directory_are_refused() {
     assert_eq!(refused.code, 1);
     assert!(refused.err.contains("hint: chmod 600 "), "{}", refused.err);
 }
+
+#[test]
+fn commands_at_rest_wait_for_each_other() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path();
+    let add = |n: usize| at(directory, &format!("users add user{n} --password-stdin"), PASSWORD).code;
+    let codes: Vec<i32> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4).map(|n| scope.spawn(move || add(n))).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(codes, [0; 4]);
+    assert_eq!(at(place.path(), "users list --json", "").rows().len(), 4);
+}

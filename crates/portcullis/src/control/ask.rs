@@ -48,7 +48,13 @@ struct Request<'a> {
 /// # Errors
 /// [`ControlError`], by cause.
 pub async fn administer(directory: &Path, command: &Command) -> Result<Vec<Value>, ControlError> {
-    let key = ControlKey::of(directory)?;
+    let key = ControlKey::of(directory).map_err(|error| match error {
+        // Whoever holds the directory is no server, or not one yet.
+        HomeError::Io(_, _, absent) if absent.kind() == io::ErrorKind::NotFound => {
+            ControlError::Unreachable(absent)
+        }
+        other => other.into(),
+    })?;
     let request = Request { key: base64url::encode(key.expose()), command };
     let mut line = serde_json::to_vec(&request).map_err(|_| ControlError::Cut)?;
     line.push(b'\n');
