@@ -1,8 +1,49 @@
 //! From a machine's credentials to a tool call at the built-in server.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+
 use serde_json::Value;
 
 use crate::world::{Server, at};
+
+/// An MCP server that knows nothing of OAuth: it answers one request with the head that came.
+fn upstream() -> (String, std::thread::JoinHandle<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/there", listener.local_addr().unwrap());
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = String::new();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(reader.read_line(&mut head).unwrap(), 0);
+        }
+        let body =
+            r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"from upstream"}]}}"#;
+        let reply = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(reply.as_bytes()).unwrap();
+        head
+    });
+    (url, answering)
+}
+
+#[test]
+fn t_no_passthrough_the_callers_token_stops_here() {
+    let place = tempfile::tempdir().unwrap();
+    let (url, answering) = upstream();
+    let server = Server::start(place.path(), &format!("guard {url} --listen 127.0.0.1:0"));
+    let (head, _) = server.ask("POST /mcp HTTP/1.1", "");
+    assert!(head.starts_with("HTTP/1.1 401 ") && head.contains("scope=\"mcp:tools\""), "{head}");
+    let token = token(&server, place.path(), "mcp:tools");
+    let (head, body) = call(&server, &token, "anything", "{}");
+    assert!(head.starts_with("HTTP/1.1 200 ") && body.contains("from upstream"), "{head}\n{body}");
+    let seen = answering.join().unwrap();
+    assert!(seen.starts_with("POST /there HTTP/1.1"), "{seen}");
+    assert!(!seen.to_lowercase().contains("authorization") && !seen.contains(&token), "{seen}");
+    assert!(seen.to_lowercase().contains("mcp-name: anything"), "{seen}");
+}
 
 /// A token for a new machine client with these scopes.
 fn token(server: &Server, directory: &std::path::Path, scope: &str) -> String {
