@@ -26,7 +26,7 @@ async function drive(test, name, { cimd = false } = {}) {
   /** The next thing the client says, which must be of this kind. */
   const next = async (kind) => {
     const { value, done } = await lines.next();
-    if (done) throw new Error(`the client ended: ${complaint.trim().split("\n").slice(-3).join(" ")}`);
+    if (done) throw new Error(`the client ended: ${complaint.split("\n").filter((line) => /\w/.test(line)).slice(-3).join(" ")}`);
     const said = JSON.parse(value);
     expect(said.kind === kind, `${kind}, not ${value}; ${complaint.slice(-400)}`);
     return said;
