@@ -273,8 +273,10 @@ mod tests {
         assert!(html.contains("asks for more in"));
         assert!(html.contains("It asks for 1 more right: 1 changes data."));
         assert!(html.contains("It already may"));
-        assert!(html.contains(r#"value="notes:write""#));
-        assert!(!html.contains(r#"value="notes:read""#));
+        assert!(html.contains(r#"type="checkbox" name="scope" value="notes:write""#));
+        assert!(!html.contains(r#"type="checkbox" name="scope" value="notes:read""#));
+        // What was ticked before goes along: the new grant is for all that was asked.
+        assert!(html.contains(r#"type="hidden" name="scope" value="notes:read""#));
     }
 
     #[test]
