@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 pub mod browser;
+pub mod machine;
 pub mod message;
 pub mod sluice;
 
@@ -37,6 +38,7 @@ use portcullis_wire::time::UnixTime;
 use tower::ServiceExt as _;
 
 pub use browser::Browser;
+pub use machine::{basic, credentials};
 pub use message::{Answer, Ask};
 pub use sluice::Sluice;
 
@@ -405,4 +407,9 @@ pub fn ticket_less(text: &str) -> String {
         .filter(|word| word.len() < 60)
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// Whether a `Host` names this very computer.
+pub fn is_loopback_name(host: &str) -> bool {
+    ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| host.starts_with(name))
 }

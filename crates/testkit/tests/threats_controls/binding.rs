@@ -11,6 +11,8 @@ use crate::inprocess::{
 };
 
 const SCOPE: &str = "notes:read";
+/// Of neither challenge.
+const THIRD: &str = "third-verifier-dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const WRONG: &str = "wrong-verifier-dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 #[tokio::test]
@@ -26,7 +28,7 @@ async fn t_pkce_16_one_cell_of_sixteen_passes() {
         ("right", Some(challenge(VERIFIER))),
     ] {
         for (shown, verifier) in
-            [("absent", None), ("empty", Some("")), ("wrong", Some(WRONG)), ("right", Some(VERIFIER))]
+            [("absent", None), ("empty", Some("")), ("wrong", Some(THIRD)), ("right", Some(VERIFIER))]
         {
             let mut query = with(authorization(&client, LOOPBACK, SCOPE), "code_challenge", "");
             query.extend(challenge.clone().map(|text| ("code_challenge".to_owned(), text)));

@@ -6,5 +6,8 @@ mod inprocess;
 
 mod authorize;
 mod binding;
+mod guarded;
 mod linear;
 mod pages;
+mod secrets;
+mod tokens;
