@@ -38,10 +38,11 @@ use portcullis_wire::time::UnixTime;
 use tower::ServiceExt as _;
 
 pub use browser::Browser;
-pub use machine::{basic, credentials};
 pub use message::{Answer, Ask};
 pub use sluice::Sluice;
 
+/// When every test begins, in milliseconds.
+pub const BEGIN: i64 = 1_800_000_000_000;
 pub const ISSUER: &str = "https://auth.example.com";
 pub const HOST: &str = "auth.example.com";
 pub const NOTES: &str = "https://auth.example.com/mcp";
@@ -92,7 +93,8 @@ pub struct Place {
     pub clock: Arc<HandClock>,
     pub sluice: Arc<Sluice>,
     pub mint: Mint,
-    pub directory: tempfile::TempDir,
+    /// Where the files are; gone with the place.
+    pub directory: Option<tempfile::TempDir>,
     router: Router,
     numbers: AtomicU64,
 }
@@ -160,13 +162,13 @@ impl Place {
             Kind::Memory => Arc::new(memory()),
             Kind::Sqlite => open(directory.path(), None),
         };
-        Self::over(store, directory, settings, 1_800_000_000_000, 0).await
+        Self::over(store, Some(directory), settings, BEGIN, 0).await
     }
 
     /// A server over a store that is there. `seed` begins the counted entropy.
     pub async fn over(
         store: Arc<dyn Store>,
-        directory: tempfile::TempDir,
+        directory: Option<tempfile::TempDir>,
         settings: Settings,
         millis: i64,
         seed: u64,
@@ -208,7 +210,7 @@ impl Place {
         drop((app, router));
         assert_eq!(Arc::strong_count(&sluice), 1, "the old server is gone");
         drop(sluice);
-        let store = open(directory.path(), None);
+        let store = open(directory.as_ref().unwrap().path(), None);
         Self::over(store, directory, settings(), now.millis() + 1, seed).await
     }
 

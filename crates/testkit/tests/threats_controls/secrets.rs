@@ -10,9 +10,10 @@ use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::inprocess::browser::ticket;
+use crate::inprocess::machine::{basic, credentials};
 use crate::inprocess::{
     Answer, Ask, Browser, Kind, LOOPBACK, NOTES, PASSWORD, Place, REDIRECT, Tokens, VERIFIER, authorization,
-    basic, encode, exchange, refresh, with,
+    encode, exchange, refresh, with,
 };
 
 const SCOPE: &str = "notes:read notes:write";
@@ -36,7 +37,7 @@ async fn everything(place: &Place) -> Vec<(&'static str, String)> {
     let asker = place.asker(NOTES).await;
     assert_eq!(place.introspect(&asker, &second.access).await.status, 200);
     let body = json!({"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "client_secret_post"});
-    let web = crate::inprocess::credentials(&[place.send(Ask::post("/register").json(&body)).await.json()]);
+    let web = credentials(&[place.send(Ask::post("/register").json(&body)).await.json()]);
     let mut out = vec![
         ("link", link),
         ("password", PASSWORD.to_owned()),
@@ -160,7 +161,7 @@ async fn t_db_dump_the_files_hold_nothing_that_signs_in_or_calls() {
     let secrets = everything(&place).await;
     let keys = place.sluice.keys().await.unwrap();
     let mut files = 0;
-    for file in std::fs::read_dir(place.directory.path()).unwrap() {
+    for file in std::fs::read_dir(place.directory.as_ref().unwrap().path()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         let holds = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
         for (name, secret) in &secrets {

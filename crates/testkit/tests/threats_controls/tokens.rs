@@ -5,9 +5,10 @@ use std::time::Duration;
 use portcullis_server::admin::Command;
 use serde_json::json;
 
+use crate::inprocess::machine::{basic, credentials};
 use crate::inprocess::{
-    Ask, Kind, LOOPBACK, NOTES, OTHER, Place, REDIRECT, Tokens, authorization, basic, claims, exchange,
-    refresh, scopes,
+    Ask, Kind, LOOPBACK, NOTES, OTHER, Place, REDIRECT, Tokens, authorization, claims, exchange, refresh,
+    scopes,
 };
 
 const SCOPE: &str = "notes:read notes:write";
@@ -19,7 +20,7 @@ async fn confidential(place: &Place, method: &str, redirect: &str) -> (String, S
         json!({"redirect_uris": [redirect], "token_endpoint_auth_method": method, "client_name": "Web app"});
     let answer = place.send(Ask::post("/register").json(&body)).await;
     assert_eq!(answer.json()["token_endpoint_auth_method"], method, "{}", answer.text());
-    crate::inprocess::credentials(&[answer.json()])
+    credentials(&[answer.json()])
 }
 
 #[tokio::test]
