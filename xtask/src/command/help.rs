@@ -10,6 +10,8 @@ cargo xtask COMMAND
   rust           rustfmt, clippy, every Rust test, documentation without warnings
   architecture   the rooms depend on each other only as ARCHITECTURE.md says
   ledger         every requirement in spec/ names a test that exists, or says why there is none
+  settings [--write]
+                 docs/configuration.md says what the binary explains
   clients [WORD] real MCP clients against the real binary; WORD chooses by name
   pages          every page in Chromium: light, dark, narrow, by keyboard, without script, by axe
   fuzz [--seconds N]

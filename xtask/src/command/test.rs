@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{architecture, bench, build_binary, clients, fuzz, ledger, pages, rust, setup};
+use super::{architecture, bench, build_binary, clients, fuzz, ledger, pages, rust, settings, setup};
 use crate::step::Steps;
 
 /// The fuzz slice of a test run, in seconds.
@@ -16,6 +16,7 @@ pub(crate) fn run() -> ExitCode {
     architecture::add(&mut steps);
     ledger::add(&mut steps);
     build_binary(&mut steps);
+    settings::compare(&mut steps, false);
     clients::drive(&mut steps, &[]);
     pages::visit(&mut steps);
     fuzz::add(&mut steps, FUZZ_SECONDS);
