@@ -7,9 +7,10 @@ use std::task::{Context, Poll};
 use axum_core::BoxError;
 use axum_core::body::Body;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, ORIGIN};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use portcullis_mcp::{Message, agree};
 use portcullis_wire::limit;
@@ -24,6 +25,9 @@ use crate::guard::Guard;
 use crate::ports::BoxFuture;
 use crate::stream;
 
+/// How much of a refused request's body is still read, in bytes, so that its connection can go on.
+const UNREAD_BODY: usize = 64 * 1024;
+
 /// Lets through who holds the scopes it was made with. Made by [`Guard::require`].
 #[derive(Clone, Debug)]
 pub struct Require {
@@ -37,18 +41,15 @@ impl Require {
     }
 
     /// From a request to the one that goes on: without its token, with its [`Agent`], and judged.
-    async fn admit<B>(&self, mut parts: Parts, body: B) -> Result<(Request<Body>, Arc<Proof>), Denied>
-    where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
+    /// What is left in `body` after a refusal was not read.
+    async fn admit(&self, mut parts: Parts, body: &mut Body) -> Result<(Request<Body>, Arc<Proof>), Denied> {
         let agent = self.guard.admit_headers(&parts.headers, &parts.uri).await?;
         let base = self.check(&agent, &self.required);
         let is_judged =
             !self.guard.tools().is_flat() && (parts.method == Method::POST || !body.is_end_stream());
         let body = if is_judged {
             // Read even if the base is lacking, so that one refusal can name all that the operation needs.
-            let judged = collect(&parts.headers, body).await;
+            let judged = collect(&parts.headers, std::mem::take(body)).await;
             let judged = judged.and_then(|bytes| self.judge(&parts, &agent, &bytes).map(|()| bytes));
             match (base, judged) {
                 (Err(_), Err(all @ Denied::Scope(_))) => return Err(all),
@@ -57,7 +58,7 @@ impl Require {
             }
         } else {
             base?;
-            Body::new(body)
+            std::mem::take(body)
         };
         parts.headers.remove(AUTHORIZATION);
         let proof = Arc::clone(agent.proof());
@@ -95,19 +96,25 @@ fn only(scope: &Scope) -> Scopes {
     std::iter::once(scope.clone()).collect()
 }
 
-async fn collect<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Denied>
-where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
+async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Denied> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit::MESSAGE_BODY as u64) {
         return Err(Denied::TooLarge);
     }
-    match Limited::new(Body::new(body), limit::MESSAGE_BODY).collect().await {
+    match Limited::new(body, limit::MESSAGE_BODY).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(fault) if fault.is::<LengthLimitError>() => Err(Denied::TooLarge),
         Err(_) => Err(Denied::Body),
+    }
+}
+
+/// Reads what a refused request still sends, up to [`UNREAD_BODY`]. A server that answers without reading must close
+/// the connection, and a client that writes its body after its headers then loses its next request to that. What is
+/// longer is not read, and the answer says that the connection ends.
+async fn drain(version: Version, body: Body, response: &mut Response<Body>) {
+    let drained = body.is_end_stream() || Limited::new(body, UNREAD_BODY).collect().await.is_ok();
+    if !drained && version <= Version::HTTP_11 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
@@ -150,18 +157,25 @@ where
         let require = self.require.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
+            let (mut body, version) = (Body::new(body), parts.version);
             if let Err(denied) = require.guard.check_site(&parts.headers, &parts.uri) {
-                return Ok(require.guard.refuse(&denied, &require.required));
+                let mut response = require.guard.refuse(&denied, &require.required);
+                drain(version, body, &mut response).await;
+                return Ok(response);
             }
             if cors::is_preflight(&parts.method, &parts.headers) {
                 return Ok(preflight(&parts.headers));
             }
             let from_page = parts.headers.contains_key(ORIGIN);
-            let mut response = match require.admit(parts, body).await {
+            let mut response = match require.admit(parts, &mut body).await {
                 Ok((request, proof)) => {
                     stream::watch(&require.guard, proof, inner.call(request).await?.map(Body::new))
                 }
-                Err(denied) => require.guard.refuse(&denied, &require.required),
+                Err(denied) => {
+                    let mut response = require.guard.refuse(&denied, &require.required);
+                    drain(version, body, &mut response).await;
+                    response
+                }
             };
             if from_page {
                 cors::expose(response.headers_mut());

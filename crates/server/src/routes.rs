@@ -11,10 +11,11 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use http::header::{
     ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, STRICT_TRANSPORT_SECURITY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CONNECTION, STRICT_TRANSPORT_SECURITY,
 };
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, Version};
 use portcullis_wire::error::ErrorCode;
+use portcullis_wire::limit;
 
 use crate::app::App;
 use crate::endpoint::fault::Fault;
@@ -23,7 +24,7 @@ use crate::endpoint::{
 };
 use crate::page::{Fact, logo, stylesheet};
 use crate::reply;
-use crate::request::{HostVerdict, host};
+use crate::request::{HostVerdict, bytes, host};
 
 impl App {
     /// Every endpoint and page.
@@ -126,6 +127,10 @@ async fn cross_origin(request: Request, next: Next) -> Response {
 async fn own_host(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let page = wants_page(&request);
     let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+    let request = match whole(request).await {
+        Ok(request) => request,
+        Err(refused) => return refused,
+    };
     let mut response = match host(&app, &request) {
         HostVerdict::Ours => next.run(request).await,
         HostVerdict::OtherLoopback if page => Fault::misdirected()
@@ -147,6 +152,22 @@ async fn own_host(State(app): State<Arc<App>>, request: Request, next: Next) -> 
             .insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     response
+}
+
+/// The request with its body read to the end. None of ours is longer than a form, and a server that answers before
+/// it has read must close the connection: clients that write headers and body apart then lose their next request.
+async fn whole(request: Request) -> Result<Request, Response> {
+    let (parts, body) = request.into_parts();
+    match bytes(body, limit::FORM_BODY).await {
+        Ok(body) => Ok(Request::from_parts(parts, Body::from(body))),
+        Err(fault) => {
+            let mut response = reply::unreadable(&fault);
+            if parts.version <= Version::HTTP_11 {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Err(response)
+        }
+    }
 }
 
 fn wants_page(request: &Request) -> bool {

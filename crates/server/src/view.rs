@@ -46,9 +46,7 @@ pub(crate) fn scope_lines(entry: Option<&ResourceEntry>, scopes: &Scopes, held: 
                 tools: known
                     .map(|known| known.tools.iter().map(|tool| Claim::name(tool)).collect())
                     .unwrap_or_default(),
-                ticked: kind == RightKind::Reads
-                    || held.contains(scope.as_str())
-                    || known.is_some_and(|known| known.default),
+                ticked: kind == RightKind::Reads || known.is_some_and(|known| known.default),
                 held: held.contains(scope.as_str()),
             }
         })

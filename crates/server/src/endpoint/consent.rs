@@ -22,7 +22,7 @@ use crate::app::{App, Unavailable};
 use crate::endpoint::authorize::{onward, ticket_in};
 use crate::endpoint::fault::{Fault, render};
 use crate::entropy::EntropyShapes as _;
-use crate::page::{Consent, Fact, Replaceable};
+use crate::page::{Consent, Fact, Replaceable, RightKind};
 use crate::reply;
 use crate::request::{Visitor, form, is_own_form, source};
 use crate::ticket::{PendingRequest, Purpose, Ticket};
@@ -110,11 +110,14 @@ async fn show(
     let asked = &pending.asked;
     let entry = app.settings.catalog.entry(&asked.resource);
     let now = app.now();
-    let held = replaceable(&facts, asked).fold(Scopes::none(), |held, grant| held.union(&grant.scopes));
+    let before = replaceable(&facts, asked).fold(Scopes::none(), |held, grant| held.union(&grant.scopes));
+    // What is held is folded away beside what is new; where nothing is new, all of it is the question. Only what
+    // reads is folded away: which of the person's installs asks cannot be known, and none may get another's right to
+    // change or delete without a tick.
+    let held = if before.covers(&asked.scopes) { Scopes::none() } else { before };
     let mut lines = scope_lines(entry, &asked.scopes, &held);
-    // What is held is folded away beside what is new. Where nothing is new, all of it is the question.
-    if lines.iter().all(|line| line.held) {
-        lines.iter_mut().for_each(|line| line.held = false);
+    for line in &mut lines {
+        line.held &= line.kind == RightKind::Reads;
     }
     let first_seen = match client.origin {
         Origin::Preregistered => Some("An administrator of this server entered it.".to_owned()),
