@@ -97,9 +97,10 @@ pub enum Write {
         /// When.
         at: UnixTime,
     },
-    /// Ends every live grant of a client.
+    /// Ends every live grant of a client, and forgets its codes that are still unspent at that time.
     EndGrantsOfClient(ClientId, EndReason, UnixTime),
-    /// Ends every live grant of a person.
+    /// Ends every live grant of a person, and forgets the codes they allowed that are still unspent at that time: a
+    /// code on its way is an agent to be.
     EndGrantsOfPerson(UserId, EndReason, UnixTime),
     /// Switches a live machine grant off and cuts it off. Doing it twice is doing it.
     SuspendGrant(GrantId, UnixTime),

@@ -137,11 +137,16 @@ impl State {
             }
             Write::EndGrantsOfClient(client, reason, at) => {
                 self.end(*reason, |row| row.client == *client);
+                self.codes.retain(|_, code| {
+                    code.client != *client || code.spent.is_some() || code.expires_at <= *at
+                });
                 self.cut(CutTarget::Client(client.clone()), *at);
                 Some(())
             }
             Write::EndGrantsOfPerson(user, reason, at) => {
                 self.end(*reason, |row| row.subject == Subject::Person(*user));
+                self.codes
+                    .retain(|_, code| code.user != *user || code.spent.is_some() || code.expires_at <= *at);
                 self.cut(CutTarget::Person(*user), *at);
                 Some(())
             }

@@ -129,12 +129,16 @@ fn put(c: &Connection, write: &Write, cuts: &mut Vec<Cut>) -> Held {
             let sql = "UPDATE grants SET ended = ?2, previous = NULL, previous_sealed = NULL, \
                        previous_until = NULL WHERE client = ?1 AND ended IS NULL";
             change(c, sql, (client.as_str(), reason.as_str()))?;
+            let sql = "DELETE FROM codes WHERE client = ?1 AND spent IS NULL AND expires_at > ?2";
+            change(c, sql, (client.as_str(), at.millis()))?;
             cut(c, CutTarget::Client(client.clone()), *at, cuts)
         }
         Write::EndGrantsOfPerson(user, reason, at) => {
             let sql = "UPDATE grants SET ended = ?2, previous = NULL, previous_sealed = NULL, \
                        previous_until = NULL WHERE user = ?1 AND ended IS NULL";
             change(c, sql, (of_user(user), reason.as_str()))?;
+            let sql = "DELETE FROM codes WHERE user = ?1 AND spent IS NULL AND expires_at > ?2";
+            change(c, sql, (of_user(user), at.millis()))?;
             cut(c, CutTarget::Person(*user), *at, cuts)
         }
         Write::SuspendGrant(id, at) => suspend(c, *id, *at, cuts),
