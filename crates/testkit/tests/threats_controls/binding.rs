@@ -307,3 +307,22 @@ async fn t_install_connecting_again_needs_no_more_than_the_button() {
     let code = browser.post("/consent", &form).await.landed("code").unwrap();
     assert_eq!(place.redeem(&client, &code).await.scope, "notes:read");
 }
+
+/// Identical registrations share an id; what an administrator removed does not come back with the next one.
+#[tokio::test]
+async fn t_disable_a_client_that_was_removed_and_registers_again_begins_anew() {
+    for kind in [Kind::Memory, Kind::Sqlite] {
+        let place = Place::on(kind).await;
+        let user = place.quick_account("alice").await;
+        let client = place.client(REDIRECT).await;
+        let tokens = place.agent(user, &client, SCOPE).await;
+        let code = place.signed_in(user).await.code(&authorization(&client, REDIRECT, SCOPE)).await;
+        place.administer(Command::ClientRemove { client_id: client.clone() }).await;
+        assert_eq!(place.client(REDIRECT).await, client);
+        assert_eq!(place.token(&exchange(&client, &code)).await.error(), "invalid_grant", "{kind:?}");
+        assert_eq!(place.refresh(&client, &tokens.refresh).await.error(), "invalid_grant", "{kind:?}");
+        assert_eq!(place.call("/mcp", &tokens.access).await.status, 401, "{kind:?}");
+        let again = place.agent(user, &client, SCOPE).await;
+        assert_eq!(place.call("/mcp", &again.access).await.status, 200, "{kind:?}");
+    }
+}

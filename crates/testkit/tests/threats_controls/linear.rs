@@ -161,22 +161,32 @@ async fn t_linear_a_refresh_decided_before_a_revocation_never_commits_after_it()
     }
 }
 
-/// The same for a code: who lost their account while it was redeemed gets nothing.
+/// The same for a code: who lost access while it was redeemed gets nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t_linear_a_redemption_decided_before_its_person_was_disabled_never_commits_after_it() {
+async fn t_linear_a_redemption_decided_before_a_revocation_never_commits_after_it() {
     for kind in [Kind::Memory, Kind::Sqlite] {
-        let place = Arc::new(Place::on(kind).await);
-        let user = place.quick_account("alice").await;
-        let client = place.client(REDIRECT).await;
-        let code = place.signed_in(user).await.code(&authorization(&client, REDIRECT, APPROVED)).await;
-        place.sluice.hold(|writes| writes.iter().any(|write| matches!(write, Write::SpendCode(..))));
-        let redeeming = tokio::spawn({
-            let (place, client) = (Arc::clone(&place), client.clone());
-            async move { place.token(&exchange(&client, &code)).await }
-        });
-        place.sluice.arrival().await;
-        place.administer(Command::UserDisable { name: "alice".to_owned() }).await;
-        place.sluice.release();
-        assert_eq!(redeeming.await.unwrap().error(), "invalid_grant", "{kind:?}");
+        for way in ["disabled", "password reset", "client removed"] {
+            let place = Arc::new(Place::on(kind).await);
+            let user = place.quick_account("alice").await;
+            let client = place.client(REDIRECT).await;
+            let code = place.signed_in(user).await.code(&authorization(&client, REDIRECT, APPROVED)).await;
+            place.sluice.hold(|writes| writes.iter().any(|write| matches!(write, Write::SpendCode(..))));
+            let redeeming = tokio::spawn({
+                let (place, client) = (Arc::clone(&place), client.clone());
+                async move { place.token(&exchange(&client, &code)).await }
+            });
+            place.sluice.arrival().await;
+            let name = "alice".to_owned();
+            let command = match way {
+                "disabled" => Command::UserDisable { name },
+                "client removed" => Command::ClientRemove { client_id: client.clone() },
+                _ => Command::UserPassword { name, password: "another-long-password".to_owned() },
+            };
+            place.administer(command).await;
+            place.sluice.release();
+            let error = redeeming.await.unwrap().error();
+            let words = if way == "client removed" { "invalid_client" } else { "invalid_grant" };
+            assert_eq!(error, words, "{kind:?} {way}");
+        }
     }
 }

@@ -208,7 +208,7 @@ async fn t_disable_every_way_to_lose_access_closes_every_path_at_the_next_use() 
         let answer = place.refresh(&client, &tokens.refresh).await;
         let words = if way == "client removed" { "invalid_client" } else { "invalid_grant" };
         assert_eq!(answer.error(), words, "{way}: {}", answer.text());
-        if !way.starts_with("agent") && !["password reset", "stop everything"].contains(&way) {
+        if !way.starts_with("agent") {
             assert_eq!(
                 place.token(&exchange(&client, &code)).await.error(),
                 words,
