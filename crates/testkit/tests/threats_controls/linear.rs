@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use portcullis_rules::verdict::Write;
 use portcullis_server::admin::Command;
+use portcullis_store::Store as _;
 
-use crate::inprocess::{Answer, Kind, Place, REDIRECT, Tokens, authorization, exchange, refresh};
+use crate::inprocess::browser::ticket;
+use crate::inprocess::{
+    Answer, Ask, Browser, Kind, PASSWORD, Place, REDIRECT, Tokens, authorization, exchange, refresh,
+};
 
 const APPROVED: &str = "notes:read notes:write";
 
@@ -188,5 +192,81 @@ async fn t_linear_a_redemption_decided_before_a_revocation_never_commits_after_i
             let words = if way == "client removed" { "invalid_client" } else { "invalid_grant" };
             assert_eq!(error, words, "{kind:?} {way}");
         }
+    }
+}
+
+/// Every form and link that works once works once, however many press it together.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn t_once_a_form_and_a_link_are_used_once_by_many_at_once() {
+    const RACERS: usize = 32;
+    for kind in [Kind::Memory, Kind::Sqlite] {
+        let place = Arc::new(Place::on(kind).await);
+        let link =
+            serde_json::to_string(&place.administer(Command::SetupLink { reset: None }).await).unwrap();
+        let link = link.split("link=").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let mut pages = Vec::new();
+        for _ in 0..RACERS {
+            let mut browser = Browser::new(&place);
+            let page = browser.get(&format!("/setup?link={link}")).await;
+            pages.push((ticket(&page, "/setup"), browser.cookie()));
+        }
+        let asks = pages.iter().enumerate().map(|(n, (ticket, cookie))| {
+            let name = format!("person {n}");
+            let form = [("ticket", ticket.as_str()), ("name", &name), ("password", PASSWORD)];
+            Ask::post("/setup").form(&form).header("cookie", cookie)
+        });
+        let answers = all(&place, asks.collect()).await;
+        assert_eq!(answers.iter().filter(|answer| answer.status == 303).count(), 1, "{kind:?}: one account");
+        assert_eq!(place.sluice.users().await.unwrap().len(), 1, "{kind:?}");
+
+        let user = place.sluice.users().await.unwrap()[0].id;
+        let client = place.client(REDIRECT).await;
+        let mut browser = place.signed_in(user).await;
+        let page = browser.page(&authorization(&client, REDIRECT, "notes:read")).await;
+        let (ticket, cookie) = (ticket(&page, "/consent"), browser.cookie());
+        let form = [("ticket", ticket.as_str()), ("answer", "allow"), ("scope", "notes:read")];
+        let ask = Ask::post("/consent").form(&form).header("cookie", &cookie);
+        let answers = all(&place, vec![ask; RACERS]).await;
+        let codes: Vec<String> = answers.iter().filter_map(|answer| answer.landed("code")).collect();
+        assert_eq!(codes.len(), 1, "{kind:?}: one code");
+        for answer in answers {
+            assert!(answer.status == 303 || answer.status == 400, "{kind:?}: {}", answer.status);
+        }
+    }
+}
+
+async fn all(place: &Arc<Place>, asks: Vec<Ask>) -> Vec<Answer> {
+    let start = Arc::new(tokio::sync::Barrier::new(asks.len()));
+    let running: Vec<_> = asks
+        .into_iter()
+        .map(|ask| {
+            let (place, start) = (Arc::clone(place), Arc::clone(&start));
+            tokio::spawn(async move {
+                start.wait().await;
+                place.send(ask).await
+            })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for racer in running {
+        answers.push(racer.await.unwrap());
+    }
+    answers
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn t_crosstalk_many_people_with_the_same_message_ids_are_never_confused() {
+    let place = Arc::new(Place::on(Kind::Memory).await);
+    let client = place.client(REDIRECT).await;
+    let mut people = Vec::new();
+    for n in 0..40 {
+        let user = place.quick_account(&format!("person {n}")).await;
+        people.push((user.to_string(), place.agent(user, &client, "notes:read").await.access));
+    }
+    let calls =
+        (0..10).flat_map(|_| people.iter().map(|(_, access)| Ask::tool("/mcp", "read_note").bearer(access)));
+    let answers = all(&place, calls.collect()).await;
+    for (answer, (subject, _)) in answers.iter().zip(people.iter().cycle()) {
+        assert_eq!((answer.status, answer.header("x-subject")), (200, subject.as_str()));
     }
 }
