@@ -15,6 +15,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("rooms of ARCHITECTURE.md exist", manifest::described),
     ("no file beyond the wall", source::wall),
     ("clock and entropy in two files", source::clock_and_entropy),
+    ("docs/threats.md names what is there", source::threats),
     ("rules are not async", source::rules_are_plain),
 ];
 

@@ -60,6 +60,24 @@ pub(super) fn rules_are_plain() -> Vec<String> {
     faults
 }
 
+/// Every file that docs/threats.md names exists, and every control it names has a row in spec/threats.md.
+pub(super) fn threats() -> Vec<String> {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap_or_default();
+    let (page, ledger) = (read("docs/threats.md"), read("spec/threats.md"));
+    let mut faults = Vec::new();
+    for name in page.split('`').skip(1).step_by(2).filter(|name| name.starts_with("crates/")) {
+        if !root().join(name).exists() {
+            faults.push(format!("there is no file `{name}`"));
+        }
+    }
+    for control in page.split([' ', ',', '\n']).filter(|word| word.starts_with("T-")) {
+        if !ledger.contains(&format!("| {control} |")) {
+            faults.push(format!("spec/threats.md has no row `{control}`"));
+        }
+    }
+    if page.is_empty() { vec!["it is not there".to_owned()] } else { faults }
+}
+
 /// Whether a file holds tests only.
 fn is_test(path: &str) -> bool {
     path.starts_with("crates/testkit/")
