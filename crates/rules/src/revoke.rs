@@ -13,7 +13,13 @@ use crate::verdict::{Expect, Verdict, Write};
 
 fn take_back(grant: &Grant, reason: EndReason, now: UnixTime) -> Verdict<()> {
     match (grant.subject, grant.state) {
-        (_, GrantState::Ended(_)) | (Subject::Machine, GrantState::Suspended) => Verdict::yes(()),
+        // Nothing changes, and still it is written: the answer then waits behind the commit that made the cut.
+        (Subject::Person(_), GrantState::Ended(reason)) => {
+            Verdict::yes(()).writing(Write::EndGrant { grant: grant.id, reason, at: now })
+        }
+        (Subject::Machine, GrantState::Ended(_) | GrantState::Suspended) => {
+            Verdict::yes(()).writing(Write::SuspendGrant(grant.id, now))
+        }
         // A machine would mint again at once: it is switched off until an administrator restores it.
         (Subject::Machine, GrantState::Live) => {
             Verdict::yes(()).writing(Write::SuspendGrant(grant.id, now)).writing(Write::Audit(
@@ -134,6 +140,13 @@ mod tests {
         assert!(verdict.outcome.is_ok() && verdict.is_silent(), "200, without effect");
         let unknown = by_client(&ClientProof::Public, &GrantFacts { grant: None, ..facts() }, samples::NOW);
         assert!(unknown.outcome.is_ok() && unknown.is_silent());
+    }
+
+    #[test]
+    fn what_has_ended_is_ended_again_so_that_the_answer_waits_for_the_first_cut() {
+        let ended = Grant { state: GrantState::Ended(EndReason::RevokedByPerson), ..samples::grant() };
+        let verdict = by_admin(&GrantFacts { grant: Some(ended), ..facts() }, samples::NOW);
+        assert!(matches!(verdict.writes[..], [Write::EndGrant { reason: EndReason::RevokedByPerson, .. }]));
     }
 
     #[test]

@@ -112,6 +112,8 @@ impl App {
         ensure_keys(&*store, &*entropy, &sealer, &settings, now).await?;
         let ring = Ring::open(&store.keys().await?, &sealer, forget)?;
         let cuts = Arc::new(Cuts::new(Arc::clone(&clock)));
+        let following = Arc::clone(&cuts);
+        store.follow_cuts(Arc::new(move |made| following.apply(made)));
         cuts.apply(&store.cuts(forget).await?.1);
         Ok(Arc::new(Self {
             mint: Mint::new(&master),
@@ -202,10 +204,7 @@ impl App {
                 Poll::Pending => commit.await,
             };
             match committed {
-                Ok(committed) => {
-                    self.cuts.apply(&committed.cuts);
-                    return Ok(outcome);
-                }
+                Ok(_) => return Ok(outcome),
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Store(error)) => return Err(error.into()),
             }

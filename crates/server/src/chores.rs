@@ -43,9 +43,8 @@ impl App {
                     writes.extend(revoke::seen(*grant, &facts, *at).writes);
                 }
             }
-            match self.store.commit(Vec::new(), writes).await {
-                Ok(committed) => self.cuts.apply(&committed.cuts),
-                Err(error) => tracing::warn!(%error, "the last use of some agents could not be written down"),
+            if let Err(error) = self.store.commit(Vec::new(), writes).await {
+                tracing::warn!(%error, "the last use of some agents could not be written down")
             }
         }
     }

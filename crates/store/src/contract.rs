@@ -24,6 +24,9 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 /// What a commit answers with.
 pub type Commit<'a> = Pin<Box<dyn Future<Output = Result<Committed, CommitError>> + Send + 'a>>;
 
+/// Who is told of cuts: see [`Store::follow_cuts`].
+pub type CutFollower = std::sync::Arc<dyn Fn(&[Cut]) + Send + Sync>;
+
 /// A fault of ours, never an answer to the caller's question: each becomes 503 with `Retry-After`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -53,7 +56,7 @@ pub enum CommitError {
 /// A verdict was written, and survives a power cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Committed {
-    /// The cuts it made, with their numbers, in order. They are to be applied in memory before the answer leaves.
+    /// The cuts it made, with their numbers, in order. Whoever follows the cuts has been told of them.
     pub cuts: Vec<Cut>,
 }
 
@@ -106,6 +109,11 @@ pub const CODE_MEMORY: std::time::Duration = std::time::Duration::from_secs(24 *
 /// Facts of one call come from one snapshot, begun after the call and showing durable states only. Ids and
 /// spellings are compared byte for byte; digests that came from outside in constant time.
 pub trait Store: Send + Sync + 'static {
+    /// Has `follower` told of every cut from now on, once it is durable and before whoever made it is answered. The
+    /// store tells it, not the caller: a caller that goes away while it waits must not take a revocation with it.
+    /// Called once, before the first commit; a later call changes nothing.
+    fn follow_cuts(&self, follower: CutFollower);
+
     /// Facts for an authorization request and its pages. The session is there only if its row exists and holds
     /// that very digest, and its person exists; whether it expired is for the rule. The grants are that person's
     /// live grants of that client, oldest first.

@@ -7,6 +7,8 @@ pub mod contract;
 pub mod memory;
 pub mod sqlite;
 
-pub use contract::{Answer, BrowserAsk, Commit, CommitError, Committed, Store, StoreError, Swept};
+pub use contract::{
+    Answer, BrowserAsk, Commit, CommitError, Committed, CutFollower, Store, StoreError, Swept,
+};
 pub use memory::{Memory, memory};
 pub use sqlite::Sqlite;

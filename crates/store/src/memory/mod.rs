@@ -8,7 +8,7 @@ mod facts;
 
 use std::collections::BTreeMap;
 use std::future::ready;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use portcullis_rules::event::Event;
 use portcullis_rules::facts::{
@@ -23,7 +23,7 @@ use portcullis_wire::id::{ClientId, CodeId, GrantId, SessionId, UserId};
 use portcullis_wire::resource::Resource;
 use portcullis_wire::time::UnixTime;
 
-use crate::contract::{Answer, BrowserAsk, Commit, CommitError, Committed, Store, Swept};
+use crate::contract::{Answer, BrowserAsk, Commit, CommitError, Committed, CutFollower, Store, Swept};
 
 /// All records.
 #[derive(Clone, Debug, Default)]
@@ -43,8 +43,14 @@ struct State {
 }
 
 /// The reference model of the store contract, for tests only.
-#[derive(Debug, Default)]
-pub struct Memory(Mutex<State>);
+#[derive(Default)]
+pub struct Memory(Mutex<State>, OnceLock<CutFollower>);
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Memory(…)")
+    }
+}
 
 /// An empty reference model, for tests only: nothing in it survives the process.
 pub fn memory() -> Memory {
@@ -64,6 +70,10 @@ impl Memory {
 }
 
 impl Store for Memory {
+    fn follow_cuts(&self, follower: CutFollower) {
+        let _ = self.1.set(follower);
+    }
+
     fn browser_facts(&self, ask: BrowserAsk) -> Answer<'_, BrowserFacts> {
         self.tell(|state| state.browser_facts(&ask))
     }
@@ -154,6 +164,9 @@ impl Store for Memory {
         let answer = match after.commit(&expects, &writes) {
             Some(cuts) => {
                 *state = after;
+                if let Some(follower) = self.1.get().filter(|_| !cuts.is_empty()) {
+                    follower(&cuts);
+                }
                 Ok(Committed { cuts })
             }
             None => Err(CommitError::Conflict),

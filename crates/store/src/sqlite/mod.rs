@@ -17,7 +17,7 @@ mod writer;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ use portcullis_wire::time::UnixTime;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::contract::{Answer, BrowserAsk, Commit, CommitError, Store, StoreError, Swept};
+use crate::contract::{Answer, BrowserAsk, Commit, CommitError, CutFollower, Store, StoreError, Swept};
 
 pub use open::OpenError;
 
@@ -67,12 +67,18 @@ impl Default for Options {
 }
 
 /// A store in one SQLite file. Dropping it waits until what was sent is written.
-#[derive(Debug)]
 pub struct Sqlite {
     readers: Vec<Mutex<Connection>>,
     turn: AtomicUsize,
+    follower: Arc<OnceLock<CutFollower>>,
     jobs: Option<mpsc::Sender<writer::Job>>,
     writer: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sqlite").field("readers", &self.readers.len()).finish_non_exhaustive()
+    }
 }
 
 impl Sqlite {
@@ -87,8 +93,9 @@ impl Sqlite {
             .map(|_| open::reader(path, &options).map(Mutex::new))
             .collect::<Result<_, _>>()?;
         let (jobs, waiting) = mpsc::channel(options.queue.max(1));
-        let writer = writer::start(path.to_owned(), options, connection, waiting)?;
-        Ok(Self { readers, turn: AtomicUsize::new(0), jobs: Some(jobs), writer: Some(writer) })
+        let follower = Arc::new(OnceLock::new());
+        let writer = writer::start(path.to_owned(), options, connection, waiting, Arc::clone(&follower))?;
+        Ok(Self { readers, follower, turn: AtomicUsize::new(0), jobs: Some(jobs), writer: Some(writer) })
     }
 
     /// Runs `read` in one read transaction of one connection, which ends before this returns.
@@ -127,6 +134,8 @@ fn stopped() -> StoreError {
 
 impl Drop for Sqlite {
     fn drop(&mut self) {
+        // The writer's connection closes last, so that it folds the log into the database.
+        self.readers.clear();
         self.jobs = None;
         if let Some(writer) = self.writer.take() {
             // A writer that panicked has already been told of: its callers were answered `Broken`.
@@ -136,6 +145,10 @@ impl Drop for Sqlite {
 }
 
 impl Store for Sqlite {
+    fn follow_cuts(&self, follower: CutFollower) {
+        let _ = self.follower.set(follower);
+    }
+
     fn browser_facts(&self, ask: BrowserAsk) -> Answer<'_, BrowserFacts> {
         self.tell(move |c| read::browser_facts(c, &ask))
     }

@@ -1,9 +1,10 @@
 //! The one writer: block on the first verdict, work as long as more are waiting, commit once, then answer.
 //!
 //! Answers *and conflicts* leave only after the commit: whoever is told of a conflict reads again, and must then
-//! see what it collided with. There is no timer; the time a commit takes is what gathers the next group.
+//! see what it collided with. Cuts are told to their follower in between: durable, and not yet answered. There is no timer; the time a commit takes is what gathers the next group.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use portcullis_rules::model::Cut;
@@ -15,7 +16,7 @@ use super::Options;
 use super::open::{self, OpenError, fault};
 use super::sweep::{self, Limits, Place};
 use super::write::{self, Stop};
-use crate::contract::{CommitError, Committed, StoreError, Swept};
+use crate::contract::{CommitError, Committed, CutFollower, StoreError, Swept};
 
 /// The most verdicts that are committed together.
 const GROUP: usize = 512;
@@ -109,6 +110,7 @@ struct Writer {
     /// None after a fault: opened anew for the next group.
     connection: Option<Connection>,
     place: Place,
+    follower: Arc<OnceLock<CutFollower>>,
 }
 
 /// Starts the writer's thread, which ends when every sender is gone and all that was sent is written.
@@ -117,8 +119,10 @@ pub(super) fn start(
     options: Options,
     connection: Connection,
     mut waiting: mpsc::Receiver<Job>,
+    follower: Arc<OnceLock<CutFollower>>,
 ) -> Result<JoinHandle<()>, OpenError> {
-    let mut writer = Writer { path, options, connection: Some(connection), place: Place::default() };
+    let mut writer =
+        Writer { path, options, connection: Some(connection), place: Place::default(), follower };
     std::thread::Builder::new()
         .name("store-writer".to_owned())
         .spawn(move || {
@@ -143,6 +147,14 @@ impl Writer {
         if let Err(error) = &outcome {
             tracing::error!(%error, verdicts = done.len(), "a group of changes was not written");
             self.give_up();
+        } else if let Some(follower) = self.follower.get() {
+            for job in &done {
+                if let Done::Commit(_, Some(cuts)) = job
+                    && !cuts.is_empty()
+                {
+                    follower(cuts);
+                }
+            }
         }
         for job in done {
             job.tell(&outcome);
@@ -155,7 +167,7 @@ impl Writer {
         waiting: &mut mpsc::Receiver<Job>,
         done: &mut Vec<Done>,
     ) -> Result<(), StoreError> {
-        let Self { path, options, connection, place } = self;
+        let Self { path, options, connection, place, .. } = self;
         let begun = match connection.take().map_or_else(|| reopened(path, options), Ok) {
             Ok(open) => {
                 let c = connection.insert(open);

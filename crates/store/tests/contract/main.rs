@@ -71,6 +71,7 @@ every_store! {
     race::t21_a_code_is_redeemed_once,
     race::t21_a_refresh_token_is_rotated_once,
     race::a_first_account_is_made_once,
+    race::cuts_are_told_before_the_answer_and_without_the_caller,
     race::t_linear_cuts_have_no_gap_and_no_double,
     sweep::what_is_over_is_forgotten_and_nothing_else,
     sweep::unused_clients_go_oldest_first_beyond_the_cap,

@@ -96,3 +96,19 @@ pub(crate) async fn t_linear_cuts_have_no_gap_and_no_double(make: fn() -> World)
     assert_eq!(counter, 2 * RACERS);
     assert!(cuts.is_sorted_by_key(|cut| cut.number));
 }
+
+/// A revocation that was sent is enforced, also when whoever sent it went away before the answer.
+pub(crate) async fn cuts_are_told_before_the_answer_and_without_the_caller(make: fn() -> World) {
+    let world = make();
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let into = Arc::clone(&told);
+    world
+        .store
+        .follow_cuts(Arc::new(move |cuts| into.lock().unwrap().extend(cuts.iter().map(|cut| cut.number))));
+    let cut = |kid: &str| vec![Write::Cut(CutTarget::Key(kid.to_owned()), hours(1))];
+    drop(world.store.commit(vec![], cut("gone")));
+    let second = world.store.commit(vec![], cut("stays")).await.unwrap();
+    let told = told.lock().unwrap();
+    assert_eq!(told.as_slice(), [1, 2], "each once, in order, none lost");
+    assert_eq!(second.cuts[0].number, 2);
+}

@@ -82,6 +82,10 @@ impl Sluice {
 }
 
 impl Store for Sluice {
+    fn follow_cuts(&self, follower: portcullis_store::CutFollower) {
+        self.inner.follow_cuts(follower);
+    }
+
     fn browser_facts(&self, ask: BrowserAsk) -> Answer<'_, BrowserFacts> {
         self.read(self.inner.browser_facts(ask))
     }
