@@ -45,8 +45,8 @@ impl App {
             .route(&at("/account/stop"), post(account::stop))
             .route(&at("/account/password"), post(account::password))
             .route(&at("/introspect"), post(introspect::endpoint))
-            .route(&stylesheet().path, get(async || documents::asset(stylesheet())))
-            .route(&logo().path, get(async || documents::asset(logo())))
+            .route(&at(&stylesheet().path), get(async || documents::asset(stylesheet())))
+            .route(&at(&logo().path), get(async || documents::asset(logo())))
             .fallback(missing);
         // Cross-origin use is for what holds no cookie: metadata, keys, registration, tokens (threats, control 49).
         let mut open = Router::new()

@@ -110,6 +110,11 @@ impl Settings {
     pub fn url(&self, path: &str) -> String {
         self.issuer.join(&format!("{}{path}", self.endpoint_path))
     }
+
+    /// What the pages say of where they are.
+    pub(crate) fn site(&self) -> crate::page::Site {
+        crate::page::Site::new(self.issuer.authority(), &self.endpoint_path)
+    }
 }
 
 #[cfg(test)]

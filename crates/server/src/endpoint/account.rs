@@ -96,7 +96,7 @@ async fn show(
         }
     }
     let page = Account {
-        host: app.settings.issuer.authority(),
+        host: app.settings.site(),
         name: user.name.clone(),
         clients: clients.into_iter().map(|(_, client)| client).collect(),
         resources: app
@@ -236,7 +236,7 @@ pub(crate) async fn stop(State(app): State<Arc<App>>, request: Request) -> Respo
     };
     match app.settle(|store| store.user(user.id), |_, now| people::stop_everything(user.id, now)).await {
         Ok(_) => {
-            let page = crate::page::SignedOut { host: app.settings.issuer.authority(), agents: 0 };
+            let page = crate::page::SignedOut { host: app.settings.site(), agents: 0 };
             reply::with_cookie(render(&page, StatusCode::OK, None), &set_cookie(&app, "session", "", 0))
         }
         Err(Unavailable) => Fault::unavailable().page(&app),

@@ -125,7 +125,7 @@ async fn show(
         _ => None,
     };
     let page = Consent {
-        host: app.settings.issuer.authority(),
+        host: app.settings.site(),
         account: user.name.clone(),
         client: face(&client, Some(&asked.redirect_uri)),
         return_host: asked.redirect_uri.authority(),

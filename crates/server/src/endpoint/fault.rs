@@ -215,7 +215,7 @@ impl Fault {
     pub(crate) fn page(self, app: &App) -> Response {
         let status = self.status;
         let page = ErrorPage {
-            host: app.settings.issuer.authority(),
+            host: app.settings.site(),
             status: status.as_u16(),
             code: self.code,
             title: self.title.to_owned(),

@@ -55,7 +55,7 @@ async fn show(
     let holder = Holder { session: None, ..visitor.holder() };
     let purpose = Purpose::Setup { number, digest: base64url::encode(digest.as_bytes()) };
     let page = Setup {
-        host: app.settings.issuer.authority(),
+        host: app.settings.site(),
         ticket: app.tickets.make(purpose, holder, link.expires_at, app.entropy.bytes()),
         expires_at_text: moment(link.expires_at),
         reset_for: link.reset.and(facts.user.as_ref()).map(|user| user.name.clone()),

@@ -78,7 +78,7 @@ async fn show(
             app.entropy.bytes(),
         );
         let page = SignIn {
-            host: app.settings.issuer.authority(),
+            host: app.settings.site(),
             stop: waiting.is_some(),
             waiting,
             ticket,
@@ -87,7 +87,7 @@ async fn show(
         };
         render(&page, status, leads_to.as_ref())
     } else {
-        render(&Empty { host: app.settings.issuer.authority() }, StatusCode::OK, None)
+        render(&Empty { host: app.settings.site() }, StatusCode::OK, None)
     };
     match &visitor.fresh {
         Some(fresh) => {
@@ -311,7 +311,7 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> R
         Purpose::Consent(pending) if form.one("again").ok().flatten().is_some() => {
             reply::see_other(&onward(&app, "/sign-in", pending, &visitor))
         }
-        _ => render(&SignedOut { host: app.settings.issuer.authority(), agents }, StatusCode::OK, None),
+        _ => render(&SignedOut { host: app.settings.site(), agents }, StatusCode::OK, None),
     };
     reply::with_cookie(response, &set_cookie(&app, "session", "", 0))
 }

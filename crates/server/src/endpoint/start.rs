@@ -24,7 +24,7 @@ pub(crate) async fn page(State(app): State<Arc<App>>) -> Response {
         .map(|entry| StartResource::new(&entry.name, entry.resource.as_str()))
         .collect();
     render(
-        &Start { host: app.settings.issuer.authority(), resources, has_account: facts.has_users },
+        &Start { host: app.settings.site(), resources, has_account: facts.has_users },
         StatusCode::OK,
         None,
     )

@@ -1,6 +1,6 @@
 //! The account: every connected agent, and how to stop it.
 
-use super::{Claim, ClientFace, ClientKind, ScopeLine, Template, counted, hostile, initial_of};
+use super::{Claim, ClientFace, ClientKind, ScopeLine, Site, Template, counted, hostile, initial_of};
 
 /// `/account`. Forms post to `/account/revoke` (`ticket`, `agent`), `/account/rename` (`ticket`, `agent`, `label`),
 /// `/account/stop` (`ticket`), `/account/password` (`ticket`, `current`, `new`) and `/sign-out` (`ticket`).
@@ -8,7 +8,7 @@ use super::{Claim, ClientFace, ClientKind, ScopeLine, Template, counted, hostile
 #[template(path = "account.html")]
 pub struct Account {
     /// This host, in ASCII.
-    pub host: String,
+    pub host: Site,
     /// The name of the account.
     pub name: String,
     /// The connected agents, by client.

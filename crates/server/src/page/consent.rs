@@ -1,8 +1,8 @@
 //! Consent: who asks, where the answer goes, what it may do.
 
 use super::{
-    Claim, ClientFace, ClientKind, RightGroup, RightKind, ScopeLine, Template, counted, groups, hostile,
-    initial_of,
+    Claim, ClientFace, ClientKind, RightGroup, RightKind, ScopeLine, Site, Template, counted, groups,
+    hostile, initial_of,
 };
 
 /// `/consent`. The form posts to the same path: `ticket`, `scope` (once for each ticked one), `replaces` (an id or
@@ -12,7 +12,7 @@ use super::{
 #[template(path = "consent.html")]
 pub struct Consent {
     /// This host, in ASCII.
-    pub host: String,
+    pub host: Site,
     /// The account that is signed in.
     pub account: String,
     /// Who asks; its kind follows from this request's redirect URI.

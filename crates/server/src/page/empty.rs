@@ -1,13 +1,13 @@
 //! A fresh installation: how its first account is made.
 
-use super::Template;
+use super::{Site, Template};
 
 /// Shown in place of the sign-in page while there is no account.
 #[derive(Debug, Template)]
 #[template(path = "empty.html")]
 pub struct Empty {
     /// This host, in ASCII.
-    pub host: String,
+    pub host: Site,
 }
 
 impl Empty {

@@ -1,6 +1,6 @@
 //! Something stopped here: what, why, who must act, the next step.
 
-use super::{Claim, Template, hostile};
+use super::{Claim, Site, Template, hostile};
 
 /// An error shown to a person and never redirected. The words are fixed by the cause; what came with the request
 /// stands only in [`Fact`]s.
@@ -8,7 +8,7 @@ use super::{Claim, Template, hostile};
 #[template(path = "error.html")]
 pub struct ErrorPage {
     /// This host, in ASCII.
-    pub host: String,
+    pub host: Site,
     /// The HTTP status the page is sent with.
     pub status: u16,
     /// The stable code, such as `E-REDIRECT-UNKNOWN`.

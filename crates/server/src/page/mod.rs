@@ -19,6 +19,7 @@ mod right;
 mod setup;
 mod sign_in;
 mod signed_out;
+mod site;
 mod start;
 
 pub use account::{Account, AccountClient, AgentLine, Notice, ResourceLine};
@@ -34,6 +35,7 @@ pub use right::{RightGroup, RightKind, ScopeLine, groups};
 pub use setup::Setup;
 pub use sign_in::{SignIn, SignInFault, Waiting};
 pub use signed_out::SignedOut;
+pub use site::Site;
 pub use start::{Start, StartResource};
 
 /// Longest name a person may sign in with, in characters, as the forms enforce it.

@@ -1,13 +1,13 @@
 //! Setup: an account, or a new password for one, by a link that works once.
 
-use super::{Template, hostile};
+use super::{Site, Template, hostile};
 
 /// `/setup`. The form posts `ticket`, `name` and `password` to the same path; for a reset only `ticket` and `password`.
 #[derive(Debug, Template)]
 #[template(path = "setup.html")]
 pub struct Setup {
     /// This host, in ASCII.
-    pub host: String,
+    pub host: Site,
     /// The form's ticket, which stands for the link.
     pub ticket: String,
     /// When the link ends, such as `14:32 UTC`.

@@ -1,13 +1,13 @@
 //! Sign in: who waits, a name and a password.
 
-use super::{ClientFace, ClientKind, Template, hostile, initial_of};
+use super::{ClientFace, ClientKind, Site, Template, hostile, initial_of};
 
 /// `/sign-in`. The form posts `ticket`, `name`, `password` and `answer` (`sign-in` or `stop`) to the same path.
 #[derive(Debug, Template)]
 #[template(path = "sign_in.html")]
 pub struct SignIn {
     /// This host, in ASCII, with its port when it is not the default one.
-    pub host: String,
+    pub host: Site,
     /// The client that sent the person here, when one did.
     pub waiting: Option<Waiting>,
     /// The form's ticket against forgery.

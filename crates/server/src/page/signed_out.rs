@@ -1,13 +1,13 @@
 //! Signed out: what still works, and how to stop it.
 
-use super::Template;
+use super::{Site, Template};
 
 /// Shown after `/sign-out`.
 #[derive(Debug, Template)]
 #[template(path = "signed_out.html")]
 pub struct SignedOut {
     /// This host, in ASCII.
-    pub host: String,
+    pub host: Site,
     /// How many agents still act for the person.
     pub agents: usize,
 }

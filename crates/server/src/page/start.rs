@@ -1,13 +1,13 @@
 //! The front door: what this host guards, and the line to paste into each app.
 
-use super::{PasteLine, Template, hostile, paste_lines};
+use super::{PasteLine, Site, Template, hostile, paste_lines};
 
 /// `/`.
 #[derive(Debug, Template)]
 #[template(path = "start.html")]
 pub struct Start {
     /// This host, in ASCII.
-    pub host: String,
+    pub host: Site,
     /// The guarded servers.
     pub resources: Vec<StartResource>,
     /// Whether anybody can sign in yet.
@@ -36,7 +36,7 @@ impl StartResource {
 impl Start {
     pub(crate) fn samples() -> Vec<(&'static str, Self)> {
         let notes = || StartResource::new("Acme Notes", "https://notes.acme.example/mcp");
-        let host = || "notes.acme.example".to_owned();
+        let host = || Site::from("notes.acme.example");
         let hostile = StartResource::new(hostile::MARKUP, "http://127.0.0.1:8414/mcp?a='b'&c=\"d\"");
         vec![
             ("start", Self { host: host(), resources: vec![notes()], has_account: true }),
