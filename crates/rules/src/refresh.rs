@@ -146,7 +146,8 @@ pub fn decide(
     if let Some(replaced) = grant.replaces {
         verdict = verdict
             .writing(Write::EndGrant { grant: replaced, reason: EndReason::Replaced, at: now })
-            .writing(Write::Replaced(grant.id));
+            .writing(Write::Replaced(grant.id))
+            .writing(Write::Audit(ended(replaced, EndReason::Replaced, now).client(&client.id).user(person)));
     }
     verdict.writing(Write::Audit(event(EventKind::TokenRefreshed)))
 }
