@@ -1,7 +1,7 @@
 //! The whole way, once: from a bare 401 to a revoked token.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
-use portcullis_testkit::{Tokens, World};
+use portcullis_testkit::{Code, PASSWORD, Tokens, World, encode};
 
 #[tokio::test]
 async fn from_a_bare_401_to_a_call_a_refresh_and_the_end() {
@@ -21,4 +21,38 @@ async fn from_a_bare_401_to_a_call_a_refresh_and_the_end() {
         client.call("read_note", token).await.is_challenged(401, Some("invalid_token"));
     }
     client.refresh(&second.refresh).await.refuses(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn the_whole_way_with_the_endpoints_below_a_path() {
+    let builder = World::builder().settings(|settings| settings.endpoint_path = "/auth".to_owned());
+    let world = builder.start().await;
+    world.person("alice").await;
+    let client = world.client().await;
+    let asked = world.net.target(client.metadata["authorization_endpoint"].as_str().unwrap());
+    assert_eq!(asked, "/auth/authorize");
+    let mut alice = world.browser();
+    let query = encode(&client.request(&"v".repeat(43), None));
+    let sign_in = alice.open(&format!("{asked}?{query}")).await;
+    let form = sign_in.form("/auth/sign-in").fill("name", "alice").fill("password", PASSWORD);
+    let answer = alice.press(&form, Some("sign-in")).await;
+    let consent = alice.open(&world.net.target(answer.is(303).location())).await;
+    let form = consent.form("/auth/consent").tick_all("scope").tick_all("started");
+    let code = alice.press(&form, Some("allow")).await.landed("code").unwrap();
+    let mut form =
+        client.exchange(&Code { code, verifier: "v".repeat(43), redirect: client.redirect.clone() });
+    form.retain(|(name, _)| name != "redirect_uri");
+    let tokens = Tokens::of(&world.net.post("/auth/token", &form).await);
+    client.call("read_note", &tokens.access).await.is(200);
+    let account = alice.open("/auth/account").await;
+    for action in ["revoke", "rename", "stop", "password"] {
+        account.form(&format!("/auth/account/{action}"));
+    }
+    for page in [sign_in, consent, account] {
+        for link in page.text().split("href=\"/").skip(1).chain(page.text().split("action=\"/").skip(1)) {
+            let link = link.split('"').next().unwrap_or_default();
+            assert!(link == "auth" || link.starts_with("auth/"), "/{link}");
+            assert_ne!(world.get(&format!("/{link}")).await.status, 404, "/{link}");
+        }
+    }
 }
