@@ -1,5 +1,6 @@
 //! What was answered is kept: through a kill in the middle of the work, a restart, and a full disk.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
+#![allow(clippy::print_stdout, reason = "the child that is killed tells its answers through a pipe")]
 
 mod inprocess;
 
@@ -73,7 +74,7 @@ async fn work(place: Arc<Place>, client: String, worker: usize) {
             println!("{}", Told::Refreshed { old: tokens.refresh, new: next.refresh.clone() }.line());
             tokens = next;
         }
-        if (n + worker) % 3 == 0 {
+        if (n + worker).is_multiple_of(3) {
             let form = [("client_id", client.as_str()), ("token", tokens.refresh.as_str())];
             assert_eq!(place.post("/revoke", &form).await.status, 200);
             println!("{}", Told::Revoked { refresh: tokens.refresh, access: tokens.access }.line());

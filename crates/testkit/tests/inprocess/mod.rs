@@ -347,7 +347,10 @@ pub fn claims(token: &str) -> serde_json::Value {
     serde_json::from_slice(&base64url::decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }
 
-pub fn exchange<'a>(client: &'a str, code: &'a str) -> Vec<(&'a str, &'a str)> {
+/// The fields of a form.
+pub type Fields<'a> = Vec<(&'a str, &'a str)>;
+
+pub fn exchange<'a>(client: &'a str, code: &'a str) -> Fields<'a> {
     vec![
         ("grant_type", "authorization_code"),
         ("client_id", client),
@@ -356,7 +359,7 @@ pub fn exchange<'a>(client: &'a str, code: &'a str) -> Vec<(&'a str, &'a str)> {
     ]
 }
 
-pub fn refresh<'a>(client: &'a str, token: &'a str) -> Vec<(&'a str, &'a str)> {
+pub fn refresh<'a>(client: &'a str, token: &'a str) -> Fields<'a> {
     vec![("grant_type", "refresh_token"), ("client_id", client), ("refresh_token", token)]
 }
 
@@ -398,7 +401,7 @@ async fn echo(agent: Agent, request: axum::extract::Request) -> axum::response::
     let credentials = request.headers().get_all("authorization").iter().count();
     axum::response::Response::builder()
         .header("x-credentials", credentials)
-        .header("x-subject", agent.subject.clone())
+        .header("x-subject", agent.subject)
         .body(axum::body::Body::from(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#))
         .unwrap()
 }

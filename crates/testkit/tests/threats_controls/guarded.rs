@@ -1,7 +1,9 @@
 //! The guarded resources behind a whole server: which token opens which door.
 
+use serde_json::json;
+
 use crate::inprocess::{
-    Ask, ISSUER, Kind, NOTES, OTHER, Place, REDIRECT, Tokens, authorization, exchange, with,
+    Ask, ISSUER, Kind, LOOPBACK, NOTES, OTHER, Place, REDIRECT, Tokens, authorization, exchange, with,
 };
 
 /// An agent at each of the two resources.
@@ -177,4 +179,67 @@ async fn t_garbage_token_t_trunc_mutated_tokens_open_nothing() {
     }
     assert!(tried > 1_000);
     assert_eq!(place.call("/mcp", good).await.status, 200);
+}
+
+#[tokio::test]
+async fn t_cross_client_nobody_revokes_or_looks_at_what_is_anothers() {
+    let place = Place::on(Kind::Sqlite).await;
+    let user = place.quick_account("alice").await;
+    let (client, other) = (place.client(REDIRECT).await, place.client(LOOPBACK).await);
+    let (notes, elsewhere) = (place.asker(NOTES).await, place.asker(OTHER).await);
+    let tokens = place.agent(user, &client, "notes:read notes:write").await;
+    for token in [&tokens.access, &tokens.refresh] {
+        for hint in ["access_token", "refresh_token"] {
+            let form = [("client_id", other.as_str()), ("token", token), ("token_type_hint", hint)];
+            let answer = place.post("/revoke", &form).await;
+            assert_eq!((answer.status, answer.json()), (200, json!({})), "no effect, and no word about it");
+        }
+        let answer = place.introspect(&elsewhere, token).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({"active": false})));
+    }
+    let by_client = place.post("/introspect", &[("client_id", &client), ("token", &tokens.access)]).await;
+    assert!(by_client.status >= 400 && !by_client.text().contains("active"), "{}", by_client.text());
+    let nobody = place.post("/introspect", &[("token", &tokens.access)]).await;
+    assert_eq!(nobody.status, 401);
+    assert_eq!(
+        place.introspect(&notes, &tokens.refresh).await.json(),
+        json!({"active": false}),
+        "no access token"
+    );
+    let seen = place.introspect(&notes, &tokens.access).await.json();
+    assert_eq!((seen["active"].as_bool(), seen["aud"].as_str()), (Some(true), Some(NOTES)));
+    assert_eq!(place.call("/mcp", &tokens.access).await.status, 200);
+    assert_eq!(place.refresh(&client, &tokens.refresh).await.status, 200);
+}
+
+#[tokio::test]
+async fn t_cors_only_where_no_cookie_counts_and_never_with_credentials() {
+    let place = Place::on(Kind::Memory).await;
+    let open = [
+        "/token",
+        "/register",
+        "/revoke",
+        "/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-protected-resource/mcp",
+        "/mcp",
+    ];
+    let closed =
+        ["/authorize", "/sign-in", "/consent", "/account", "/account/revoke", "/setup", "/introspect", "/"];
+    for path in open.into_iter().chain(closed) {
+        for method in ["OPTIONS", "GET", "POST"] {
+            let ask = Ask::new(method, path)
+                .header("origin", "https://app.example")
+                .header("access-control-request-method", "POST")
+                .header("access-control-request-headers", "authorization");
+            let answer = place.send(ask).await;
+            assert!(!answer.has("access-control-allow-credentials"), "{method} {path}");
+            if closed.contains(&path) {
+                assert!(!answer.has("access-control-allow-origin"), "{method} {path}");
+            } else if path != "/mcp" {
+                assert_eq!(answer.header("access-control-allow-origin"), "*", "{method} {path}");
+            }
+            assert!(answer.status < 500, "{method} {path}");
+        }
+    }
 }

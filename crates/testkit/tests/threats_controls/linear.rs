@@ -1,7 +1,9 @@
 //! Races, retries and replays: one family has one living end, and what was decided before a revocation never
 //! commits after it.
 
+use std::future::Future as _;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use portcullis_rules::verdict::Write;
@@ -268,5 +270,36 @@ async fn t_crosstalk_many_people_with_the_same_message_ids_are_never_confused() 
     let answers = all(&place, calls.collect()).await;
     for (answer, (subject, _)) in answers.iter().zip(people.iter().cycle()) {
         assert_eq!((answer.status, answer.header("x-subject")), (200, subject.as_str()));
+    }
+}
+
+/// Who hangs up while a revocation is written has revoked all the same, and the guard knows.
+#[tokio::test]
+async fn t_linear_a_caller_that_goes_away_takes_no_revocation_with_it() {
+    for way in ["revoke", "replay"] {
+        let place = Place::on(Kind::Sqlite).await;
+        let user = place.quick_account("alice").await;
+        let client = place.client(REDIRECT).await;
+        let first = place.agent(user, &client, APPROVED).await;
+        let second = Tokens::of(&place.refresh(&client, &first.refresh).await);
+        let third = Tokens::of(&place.refresh(&client, &second.refresh).await);
+        let ask = match way {
+            "revoke" => Ask::post("/revoke").form(&[("client_id", &client), ("token", &third.refresh)]),
+            _ => Ask::post("/token").form(&refresh(&client, &first.refresh)),
+        };
+        let before = place.sluice.commits();
+        {
+            let mut asking = std::pin::pin!(place.send(ask));
+            while place.sluice.commits() == before {
+                let polled = std::future::poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx))).await;
+                if polled.is_ready() {
+                    break; // The writer was quicker than the caller's leaving.
+                }
+            }
+        }
+        // The writer takes what waits in order: when this is written, that is.
+        place.quick_account("bob").await;
+        assert_eq!(place.call("/mcp", &third.access).await.status, 401, "{way}");
+        assert_eq!(place.refresh(&client, &third.refresh).await.error(), "invalid_grant", "{way}");
     }
 }
