@@ -326,3 +326,44 @@ async fn t_disable_a_client_that_was_removed_and_registers_again_begins_anew() {
         assert_eq!(place.call("/mcp", &again.access).await.status, 200, "{kind:?}");
     }
 }
+
+/// The agent that a new one replaces ends when the new one is first used, and not before; and nobody can name
+/// somebody else's, or another client's, to be replaced.
+#[tokio::test]
+async fn t_install_a_replaced_agent_ends_when_the_new_one_is_first_used() {
+    for first_use in ["refresh", "call"] {
+        let place = Place::on(Kind::Sqlite).await;
+        let (user, mallory) = (place.quick_account("alice").await, place.quick_account("mallory").await);
+        let (client, other) = (place.client(REDIRECT).await, place.client(LOOPBACK).await);
+        let query = authorization(&client, REDIRECT, SCOPE);
+        let old = place.agent(user, &client, SCOPE).await;
+        let grant = old.grant();
+        // Another person, and another client, name it: they get an agent of their own, and it lives on.
+        let code = place.signed_in(mallory).await.code_with(&query, &[("replaces", &grant)]).await;
+        let his = place.redeem(&client, &code).await;
+        let foreign = authorization(&other, LOOPBACK, SCOPE);
+        let code = place.signed_in(user).await.code_with(&foreign, &[("replaces", &grant)]).await;
+        let others = place.redeem(&other, &code).await;
+        for (owner, tokens) in [(&client, &his), (&other, &others)] {
+            assert_eq!(place.call("/mcp", &tokens.access).await.status, 200);
+            assert_eq!(place.refresh(owner, &tokens.refresh).await.status, 200);
+        }
+        place.app.flush().await;
+        assert_eq!(place.call("/mcp", &old.access).await.status, 200, "{first_use}");
+
+        let code = place.signed_in(user).await.code_with(&query, &[("replaces", &grant)]).await;
+        let new = place.redeem(&client, &code).await;
+        place.app.flush().await;
+        assert_eq!(place.call("/mcp", &old.access).await.status, 200, "{first_use}: not used yet");
+        match first_use {
+            "refresh" => assert_eq!(place.refresh(&client, &new.refresh).await.status, 200),
+            _ => {
+                assert_eq!(place.call("/mcp", &new.access).await.status, 200);
+                place.app.flush().await;
+            }
+        }
+        assert_eq!(place.call("/mcp", &old.access).await.status, 401, "{first_use}");
+        assert_eq!(place.refresh(&client, &old.refresh).await.error(), "invalid_grant", "{first_use}");
+        assert_eq!(place.call("/mcp", &new.access).await.status, 200, "{first_use}");
+    }
+}
