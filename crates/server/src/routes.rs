@@ -29,9 +29,9 @@ use crate::request::{HostVerdict, bytes, host};
 impl App {
     /// Every endpoint and page.
     pub fn router(self: &Arc<Self>) -> Router {
-        let base = self.settings.endpoint_path.as_str();
+        let base = self.settings.base();
         let at = |path: &str| format!("{base}{path}");
-        let home = if base.is_empty() { "/".to_owned() } else { base.to_owned() };
+        let home = if base.is_empty() { "/".to_owned() } else { base.clone() };
         let pages = Router::new()
             .route(&home, get(start::page))
             .route(&at("/authorize"), get(authorize::endpoint).post(authorize::endpoint))
@@ -53,7 +53,10 @@ impl App {
             .route(&at("/token"), post(token::endpoint).options(preflight))
             .route(&at("/register"), post(register::endpoint).options(preflight))
             .route(&at("/revoke"), post(revoke::endpoint).options(preflight))
-            .route("/.well-known/jwks.json", get(documents::jwks).options(preflight))
+            .route(
+                &format!("{}/.well-known/jwks.json", self.settings.issuer.path()),
+                get(documents::jwks).options(preflight),
+            )
             .route(
                 &format!("/.well-known/oauth-authorization-server{}", self.settings.issuer.path()),
                 get(documents::server).options(preflight),
@@ -68,6 +71,10 @@ impl App {
     }
 
     /// A document per resource (RFC 9728 §3.1), and the bare form where there is only one to speak of.
+    #[expect(
+        clippy::type_complexity,
+        reason = "an alias cannot hold `impl Fn`, and a box would be cloned per request"
+    )]
     fn resource_documents(
         &self,
     ) -> Vec<(
@@ -134,7 +141,7 @@ async fn own_host(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     let mut response = match host(&app, &request) {
         HostVerdict::Ours => next.run(request).await,
         HostVerdict::OtherLoopback if page => Fault::misdirected()
-            .fact(Fact::mono("Use", &app.settings.issuer.join(path.split('?').next().unwrap_or_default())))
+            .fact(Fact::mono("Use", &here(&app, path.split('?').next().unwrap_or_default())))
             .page(&app),
         HostVerdict::OtherLoopback => {
             let text = format!("This server is {}; use that name exactly.", app.settings.issuer);
@@ -168,6 +175,11 @@ async fn whole(request: Request) -> Result<Request, Response> {
             Err(response)
         }
     }
+}
+
+/// The URL of a path, under the issuer's own name.
+fn here(app: &App, path: &str) -> String {
+    format!("{}{path}", app.settings.issuer.origin())
 }
 
 fn wants_page(request: &Request) -> bool {

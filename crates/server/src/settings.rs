@@ -111,9 +111,14 @@ impl Settings {
         self.issuer.join(&format!("{}{path}", self.endpoint_path))
     }
 
+    /// The path below which endpoints and pages are served: the issuer's own, and what an embedding program added.
+    pub(crate) fn base(&self) -> String {
+        format!("{}{}", self.issuer.path(), self.endpoint_path)
+    }
+
     /// What the pages say of where they are.
     pub(crate) fn site(&self) -> crate::page::Site {
-        crate::page::Site::new(self.issuer.authority(), &self.endpoint_path)
+        crate::page::Site::new(self.issuer.authority(), &self.base())
     }
 }
 

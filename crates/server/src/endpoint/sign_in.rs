@@ -286,14 +286,8 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> R
     else {
         return Fault::form().page(&app);
     };
-    let facts = match app
-        .store
-        .browser_facts(BrowserAsk { client: None, session: visitor.session_ask(), ticket: None })
-        .await
-    {
-        Ok(facts) => facts,
-        Err(_) => return Fault::unavailable().page(&app),
-    };
+    let ask = BrowserAsk { client: None, session: visitor.session_ask(), ticket: None };
+    let Ok(facts) = app.store.browser_facts(ask).await else { return Fault::unavailable().page(&app) };
     let mut agents = 0;
     if let Some((session, user)) = facts.session {
         agents = crate::endpoint::account::agent_count(&app, user.id).await;
