@@ -133,3 +133,50 @@ impl MakeWriter<'_> for Lines {
         Self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "a secret that was seen once";
+
+    fn answer(status: u16, header: &'static str, body: &'static str) -> Answer {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("x", http::HeaderValue::from_static(header));
+        Answer { status, headers, body: bytes::Bytes::from_static(body.as_bytes()) }
+    }
+
+    fn canaries() -> Canaries {
+        let canaries = Canaries::default();
+        canaries.learn_from_ask(&Ask::post("/token").form(&[("code", SECRET)]));
+        canaries
+    }
+
+    #[test]
+    fn a_secret_may_stand_in_a_good_answer_alone() {
+        canaries().check(&Ask::get("/"), &answer(200, SECRET, SECRET));
+        canaries().check(&Ask::get("/"), &answer(400, "nothing", "nothing"));
+    }
+
+    #[test]
+    #[should_panic(expected = "repeats a secret")]
+    fn an_error_that_repeats_one_in_its_body_fails() {
+        canaries().check(&Ask::get("/"), &answer(400, "", SECRET));
+    }
+
+    #[test]
+    #[should_panic(expected = "repeats a secret")]
+    fn an_error_that_repeats_one_in_a_header_fails() {
+        canaries().check(&Ask::get("/"), &answer(404, SECRET, ""));
+    }
+
+    #[test]
+    #[should_panic(expected = "a secret was logged")]
+    fn a_log_line_that_holds_one_fails() {
+        listen();
+        tracing::trace!("the token is pc_rt_that_was_logged_by_mistake");
+        let canaries = Canaries::default();
+        canaries.learn("pc_rt_that_was_logged_by_mistake");
+        canaries.check_logs();
+    }
+}

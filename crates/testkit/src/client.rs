@@ -105,7 +105,10 @@ impl HonestClient {
         let about = net.get(&net.target(challenge.get("resource_metadata").unwrap())).await.is(200).json();
         let server = about["authorization_servers"][0].as_str().unwrap().to_owned();
         assert_eq!(server, net.issuer());
-        let metadata = net.get("/.well-known/oauth-authorization-server").await.is(200).json();
+        // The well-known part goes between host and path (RFC 8414 §3.1).
+        let issuer = net.target(&format!("{server}/"));
+        let document = format!("/.well-known/oauth-authorization-server{}", issuer.trim_end_matches('/'));
+        let metadata = net.get(&document).await.is(200).json();
         assert_eq!(metadata["issuer"], about["authorization_servers"][0]);
         let mut client = Self {
             path: path.to_owned(),

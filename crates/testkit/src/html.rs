@@ -146,7 +146,7 @@ mod tests {
         let form = Form::all(html).remove(0);
         assert_eq!(form.action, "/x");
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
-        let given = form.clone().fill("name", "n").tick("r", "z", true).pairs(Some("yes"));
+        let given = form.fill("name", "n").tick("r", "z", true).pairs(Some("yes"));
         let expected =
             vec![pair("t", "a&b"), pair("s", "1"), pair("r", "z"), pair("name", "n"), pair("answer", "yes")];
         assert_eq!(given, expected);

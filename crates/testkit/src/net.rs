@@ -34,7 +34,9 @@ impl Net {
     /// Path and query of an absolute URL of this server.
     #[track_caller]
     pub fn target(&self, url: &str) -> String {
-        let rest = url.strip_prefix(&self.issuer).unwrap_or(url);
+        let origin =
+            self.issuer.split_once("://").map_or(0, |(scheme, _)| scheme.len() + 3) + self.authority.len();
+        let rest = url.strip_prefix(&self.issuer[..origin]).unwrap_or(url);
         assert!(rest.starts_with('/'), "{url} is none of {}", self.issuer);
         rest.to_owned()
     }

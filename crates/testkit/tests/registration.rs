@@ -214,6 +214,41 @@ async fn g11_a_burst_from_one_source_is_slowed_and_others_are_not() {
 }
 
 #[tokio::test]
+async fn g11_behind_a_trusted_proxy_the_source_is_the_last_address_it_does_not_trust_itself() {
+    let builder = World::builder().settings(|settings| {
+        settings.registration.burst = 1;
+        settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
+    });
+    let world = builder.start().await;
+    for (n, (forwarded, status)) in [
+        ("203.0.113.1", 201),
+        ("203.0.113.1", 429),
+        ("198.51.100.9, 203.0.113.1", 429),
+        ("198.51.100.9, 203.0.113.2, 10.1.2.3", 201),
+        ("203.0.113.2, nonsense", 429),
+        ("2001:db8::1", 201),
+        ("2001:db8:0:ff::2", 429),
+        ("2001:db8:1::1", 201),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = json!({ "redirect_uris": [format!("https://a.example/{n}")] });
+        let ask = Ask::post("/register").json(&body).header("x-forwarded-for", forwarded);
+        assert_eq!(world.send(ask).await.status, status, "{n}: {forwarded}");
+    }
+    // Somebody who is no proxy says what they like.
+    let ask = |n: u8| {
+        Ask::post("/register")
+            .json(&json!({ "redirect_uris": [WEB] }))
+            .header("x-forwarded-for", &format!("203.0.113.{n}"))
+    };
+    let stranger = IpAddr::from([127, 0, 0, 77]);
+    world.send(ask(50).from(stranger)).await.is(201);
+    world.send(ask(51).from(stranger)).await.is(429);
+}
+
+#[tokio::test]
 async fn g11_identical_registrations_are_one_and_unused_ones_are_forgotten() {
     let world = World::start().await;
     let body =
@@ -344,7 +379,7 @@ async fn t_dcr_echo_t04_the_registered_method_is_the_one_enforced() {
         query.push(("resource".to_owned(), world.notes.clone()));
         let page = alice.page(&query).await;
         let code = alice.allow(&page).await.landed("code").unwrap();
-        let form = vec![("grant_type", "authorization_code"), ("code", &code), ("code_verifier", &verifier)];
+        let form = [("grant_type", "authorization_code"), ("code", &code), ("code_verifier", &verifier)];
         let with = |more: &[(&'static str, &str)]| -> Vec<(String, String)> {
             form.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
