@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use portcullis_rules::event::EventKind;
 use portcullis_testkit::{Ask, Browser, HonestClient, PASSWORD, Page, World};
+use tokio::task::JoinSet;
 
 async fn consent_page(world: &World, browser: &mut Browser) -> Page {
     let client = world.client().await;
@@ -243,4 +245,23 @@ async fn t_client_text_s16_s17_what_a_client_says_of_itself_stays_text() {
         }
         assert!(page.contains("alert(1)"), "it is shown, as text");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn t_once_many_answers_to_one_consent_page_give_one_code() {
+    let world = World::start().await;
+    let mut alice = world.signed_in("alice").await;
+    let page = consent_page(&world, &mut alice).await;
+    let mut running = JoinSet::new();
+    for _ in 0..20 {
+        let (mut browser, page) = (alice.clone(), page.clone());
+        running.spawn(async move { browser.allow(&page).await });
+    }
+    let answers = running.join_all().await;
+    assert_eq!(answers.iter().filter(|answer| answer.landed("code").is_some()).count(), 1);
+    for answer in answers.iter().filter(|answer| answer.landed("code").is_none()) {
+        answer.stops(400, "E-FORM-STALE");
+    }
+    let given = world.events().await.into_iter().filter(|event| event.kind == EventKind::ConsentGiven);
+    assert_eq!(given.count(), 1);
 }

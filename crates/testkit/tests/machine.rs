@@ -224,7 +224,13 @@ async fn a_machine_that_was_revoked_mints_nothing_until_it_is_restored() {
     let world = World::start().await;
     let (id, secret) = world.machine("notes:read").await;
     let mint = || Ask::post("/token").basic(&id, &secret).form(&[("grant_type", "client_credentials")]);
+    let (server, server_secret) = world.introspector(&world.notes).await;
+    let introspect = async |token: &str| {
+        let ask = Ask::post("/introspect").basic(&server, &server_secret).form(&[("token", token)]);
+        world.send(ask).await.is(200).json()
+    };
     let tokens = Tokens::of(&world.send(mint()).await);
+    assert_eq!(introspect(&tokens.access).await["sub"], id.as_str());
     for by_itself in [false, true] {
         if by_itself {
             let ask = Ask::post("/revoke").basic(&id, &secret).form(&[("token", &tokens.access)]);
@@ -233,6 +239,8 @@ async fn a_machine_that_was_revoked_mints_nothing_until_it_is_restored() {
             world.administer(Command::AgentRevoke { id: tokens.agent() }).await;
         }
         assert_eq!(world.state(&tokens.agent()).await, "suspended");
+        let active = introspect(&tokens.access).await;
+        assert_eq!(active, json!({ "active": false }));
         world.net.call("/mcp", "read_note", &tokens.access).await.is_challenged(401, Some("invalid_token"));
         world.send(mint()).await.refuses(400, "unauthorized_client");
         world.administer(Command::AgentRestore { id: tokens.agent() }).await;

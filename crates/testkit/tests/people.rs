@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use portcullis_server::admin::Command;
 use portcullis_testkit::{Answer, Browser, Form, PASSWORD, Tokens, World};
+use tokio::task::JoinSet;
 
 const OTHER: &str = "another long password entirely";
 
@@ -228,4 +229,23 @@ async fn not_you_on_the_consent_page_leads_to_sign_in_and_back() {
     let consent = alice.open(&world.net.target(answer.is(303).location())).await;
     assert!(consent.answer.is(200).text().contains("bob"));
     assert!(alice.allow(&consent).await.landed("code").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn t_once_many_uses_of_one_link_make_one_account() {
+    let world = World::start().await;
+    let link = setup_link(&world, None).await;
+    let mut browser = world.browser();
+    let page = browser.open(&link).await;
+    let mut running = JoinSet::new();
+    for n in 0..6 {
+        let (mut browser, form) = (browser.clone(), page.form("/setup"));
+        let form = form.fill("name", &format!("user{n}")).fill("password", PASSWORD);
+        running.spawn(async move { browser.press(&form, None).await });
+    }
+    let answers = running.join_all().await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 303).count(), 1);
+    // The others came too late, or met a hasher with all hands full.
+    assert!(answers.iter().all(|answer| matches!(answer.status, 303 | 410 | 503)), "{answers:?}");
+    assert_eq!(world.administer(Command::UserList).await.len(), 1);
 }
