@@ -52,8 +52,11 @@ pub(super) fn token(input: &[u8]) -> Verdict {
         hold(!both, "two ways to authenticate")?;
         let secret = form.one("client_secret").ok().flatten().unwrap_or_default();
         let named = form.one("client_id").ok().flatten().unwrap_or_default();
-        let printed = format!("{proof:?}").replace(named, "");
-        hold(secret.len() < SECRET || !printed.contains(secret), "a secret is printed")?;
+        let printed = format!("{proof:?}");
+        hold(
+            secret.len() < SECRET || named.contains(secret) || !printed.contains(secret),
+            "a secret is printed",
+        )?;
     }
     if let Ok(request) = TokenRequest::read(&form) {
         hold(form.each_once(&["resource"]).is_ok(), "a repeated parameter was read")?;
