@@ -11,7 +11,7 @@ use portcullis_wire::time::UnixTime;
 use crate::catalog::Catalog;
 use crate::event::{Event, EventKind};
 use crate::facts::CodeFacts;
-use crate::model::{EndReason, Grant, GrantState, Subject, Tip};
+use crate::model::{Client, EndReason, Grant, GrantState, Subject, Tip};
 use crate::proof::{ClientProof, prove};
 use crate::refusal::Refusal;
 use crate::settings::Lifetimes;
@@ -81,10 +81,21 @@ pub fn redeem(
     lifetimes: &Lifetimes,
     now: UnixTime,
 ) -> Verdict<Granted> {
-    let client = match prove(facts.client.as_ref(), ask.proof, facts.spent) {
-        Ok(client) => client,
-        Err(refusal) => return Verdict::refuse(refusal),
-    };
+    match prove(facts.client.as_ref(), ask.proof, facts.spent) {
+        Ok(client) => judge(ask, client, facts, catalog, fresh, lifetimes, now).spending(ask.proof),
+        Err(refusal) => Verdict::refuse(refusal),
+    }
+}
+
+fn judge(
+    ask: &CodeExchange<'_>,
+    client: &Client,
+    facts: &CodeFacts,
+    catalog: &Catalog,
+    fresh: FreshGrant,
+    lifetimes: &Lifetimes,
+    now: UnixTime,
+) -> Verdict<Granted> {
     let Some(code) = facts.code.as_ref().filter(|code| code.digest.matches(&ask.code)) else {
         return Verdict::refuse(Refusal::CodeUnknown);
     };
@@ -181,7 +192,7 @@ pub(crate) fn ended(grant: GrantId, reason: EndReason, now: UnixTime) -> Event {
 mod tests {
     use super::*;
     use crate::catalog::tests::catalog;
-    use crate::model::{Client, Code, User};
+    use crate::model::{Code, User};
     use crate::samples;
 
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";

@@ -24,10 +24,21 @@ pub fn decide(
     fresh: GrantId,
     now: UnixTime,
 ) -> Verdict<Granted> {
-    let client = match prove(facts.client.as_ref(), proof, facts.spent) {
-        Ok(client) => client,
-        Err(refusal) => return Verdict::refuse(refusal),
-    };
+    match prove(facts.client.as_ref(), proof, facts.spent) {
+        Ok(client) => judge(client, proof, scope, entry, facts, fresh, now).spending(proof),
+        Err(refusal) => Verdict::refuse(refusal),
+    }
+}
+
+fn judge(
+    client: &Client,
+    proof: &ClientProof,
+    scope: Option<&str>,
+    entry: &ResourceEntry,
+    facts: &MachineFacts,
+    fresh: GrantId,
+    now: UnixTime,
+) -> Verdict<Granted> {
     if client.origin != Origin::Preregistered
         || client.metadata.auth_method == AuthMethod::None
         || !client.metadata.may_use(GrantType::ClientCredentials)
@@ -151,6 +162,32 @@ mod tests {
         );
         let unbounded = Client { ceiling: None, ..machine };
         assert_eq!(run(unbounded, None, None).outcome.err(), Some(Refusal::ScopeUnknown));
+    }
+
+    #[test]
+    fn x05_an_assertion_is_spent_by_a_refusal_too() {
+        let mut machine = samples::machine_client();
+        machine.metadata.auth_method = AuthMethod::PrivateKeyJwt;
+        machine.metadata.jwks = Some("{}".to_owned());
+        let spend = Digest::of(b"jti");
+        let keys = crate::proof::keys_of(&machine.metadata);
+        let proof = ClientProof::Assertion { spend, until: samples::NOW, keys };
+        let spends = |writes: &[Write]| {
+            writes.iter().filter(|w| matches!(w, Write::Spend { digest, .. } if digest.matches(&spend))).count()
+        };
+        let ask = |scope, spent| {
+            let facts = MachineFacts { client: Some(machine.clone()), grant: None, spent, rev: 1 };
+            decide(&proof, scope, &catalog().entries()[0], &facts, GrantId::from_number(8), samples::NOW)
+        };
+        let yes = ask(None, false);
+        assert!(yes.outcome.is_ok());
+        assert_eq!(spends(&yes.writes), 1);
+        let no = ask(Some("write"), false);
+        assert_eq!(no.outcome.err(), Some(Refusal::ScopeUnknown));
+        assert_eq!(spends(&no.writes), 1);
+        let replayed = ask(None, true);
+        assert_eq!(replayed.outcome.err(), Some(Refusal::AssertionReplayed));
+        assert!(replayed.writes.is_empty());
     }
 
     #[test]

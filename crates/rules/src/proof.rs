@@ -1,7 +1,7 @@
 //! What a client showed of itself, and whether that is what it registered (RFC 6749 §2.3, RFC 7523 §3).
 
 use portcullis_wire::digest::Digest;
-use portcullis_wire::register::AuthMethod;
+use portcullis_wire::register::{AuthMethod, ClientMetadata};
 use portcullis_wire::time::UnixTime;
 
 use crate::model::Client;
@@ -21,7 +21,7 @@ pub enum ClientProof {
         spend: Digest,
         /// Until when it must be remembered.
         until: UnixTime,
-        /// The digest of the inline key set it was checked against; none if that came from a `jwks_uri`.
+        /// Which keys it was checked against, as [`keys_of`] names them.
         keys: Option<Digest>,
     },
 }
@@ -57,10 +57,9 @@ pub fn prove<'a>(
             _ => Err(Refusal::ClientUnproven),
         },
         (AuthMethod::PrivateKeyJwt, ClientProof::Assertion { keys, .. }) => {
-            let registered = client.metadata.jwks.as_ref().map(|jwks| Digest::of(jwks.as_bytes()));
             if spent {
                 Err(Refusal::AssertionReplayed)
-            } else if *keys != registered {
+            } else if keys.is_none() || *keys != keys_of(&client.metadata) {
                 Err(Refusal::ClientUnproven)
             } else {
                 Ok(client)
@@ -70,13 +69,72 @@ pub fn prove<'a>(
     }
 }
 
+/// What stands for the keys a client signs with: the set it registered, or the place where it keeps one. None if it
+/// registered neither.
+pub fn keys_of(metadata: &ClientMetadata) -> Option<Digest> {
+    match (&metadata.jwks, &metadata.jwks_uri) {
+        (Some(jwks), _) => Some(Digest::of(format!("jwks:{jwks}").as_bytes())),
+        (None, Some(uri)) => Some(Digest::of(format!("jwks_uri:{uri}").as_bytes())),
+        (None, None) => None,
+    }
+}
+
 impl<T> Verdict<T> {
     /// Relies on the client as it was proven, and spends its assertion.
     pub fn proven(mut self, client: &Client, proof: &ClientProof) -> Self {
         self.expects.push(Expect::ClientEnabled(client.id.clone()));
+        self.spending(proof)
+    }
+
+    /// Spends the assertion of a client that proved itself, whatever is decided then: a refusal must leave nothing
+    /// that works a second time (RFC 7523 §3 item 7). A proof of another kind is not used up.
+    pub fn spending(mut self, proof: &ClientProof) -> Self {
         if let ClientProof::Assertion { spend, until, .. } = proof {
-            self.writes.push(Write::Spend { digest: *spend, until: *until });
+            let write = Write::Spend { digest: *spend, until: *until };
+            if !self.writes.contains(&write) {
+                self.writes.push(write);
+            }
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    #[test]
+    fn x05_an_assertion_is_bound_to_the_very_keys_it_was_checked_against() {
+        let base = samples::public_client();
+        let with = |jwks: Option<&str>, jwks_uri: Option<&str>| Client {
+            metadata: ClientMetadata {
+                auth_method: AuthMethod::PrivateKeyJwt,
+                jwks: jwks.map(str::to_owned),
+                jwks_uri: jwks_uri.map(str::to_owned),
+                ..base.metadata.clone()
+            },
+            ..base.clone()
+        };
+        let inline = with(Some(r#"{"keys":[]}"#), None);
+        let one = with(None, Some("https://a.example/keys"));
+        let other = with(None, Some("https://b.example/keys"));
+        let neither = with(None, None);
+        for (name, then, now, fits) in [
+            ("the same set", &inline, &inline, true),
+            ("the same place", &one, &one, true),
+            ("another place", &one, &other, false),
+            ("a place, then a set", &one, &inline, false),
+            ("a set, then a place", &inline, &one, false),
+            ("none at all", &neither, &neither, false),
+        ] {
+            let proof = ClientProof::Assertion {
+                spend: Digest::of(b"jti"),
+                until: samples::NOW,
+                keys: keys_of(&then.metadata),
+            };
+            let expected = if fits { None } else { Some(Refusal::ClientUnproven) };
+            assert_eq!(prove(Some(now), &proof, false).err(), expected, "{name}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::catalog::Catalog;
 use crate::code::{Granted, RefreshOut, ended};
 use crate::event::{Event, EventKind};
 use crate::facts::GrantFacts;
-use crate::model::{EndReason, Grant, GrantState, Previous, Subject, Tip};
+use crate::model::{Client, EndReason, Grant, GrantState, Previous, Subject, Tip};
 use crate::proof::{ClientProof, prove};
 use crate::refusal::Refusal;
 use crate::settings::Lifetimes;
@@ -64,10 +64,21 @@ pub fn decide(
     lifetimes: &Lifetimes,
     now: UnixTime,
 ) -> Verdict<Granted> {
-    let client = match prove(facts.client.as_ref(), ask.proof, facts.spent) {
-        Ok(client) => client,
-        Err(refusal) => return Verdict::refuse(refusal),
-    };
+    match prove(facts.client.as_ref(), ask.proof, facts.spent) {
+        Ok(client) => judge(ask, client, facts, catalog, next, lifetimes, now).spending(ask.proof),
+        Err(refusal) => Verdict::refuse(refusal),
+    }
+}
+
+fn judge(
+    ask: &Refresh<'_>,
+    client: &Client,
+    facts: &GrantFacts,
+    catalog: &Catalog,
+    next: &Successor,
+    lifetimes: &Lifetimes,
+    now: UnixTime,
+) -> Verdict<Granted> {
     let Some(grant) = &facts.grant else { return Verdict::refuse(Refusal::RefreshUnknown) };
     let (Some(tip), Subject::Person(person)) = (&grant.tip, grant.subject) else {
         return Verdict::refuse(Refusal::RefreshUnknown);
@@ -199,7 +210,7 @@ mod tests {
 
     use super::*;
     use crate::catalog::tests::catalog;
-    use crate::model::{Client, User};
+    use crate::model::User;
     use crate::samples;
     use portcullis_wire::id::ClientId;
 

@@ -45,7 +45,8 @@ pub fn by_client(proof: &ClientProof, facts: &GrantFacts, now: UnixTime) -> Verd
         Some(grant) if grant.client == client.id => {
             take_back(grant, EndReason::RevokedByClient, now).proven(client, proof)
         }
-        _ => Verdict::yes(()),
+        // Without effect, but for the assertion: it is used up by whatever it was shown for.
+        _ => Verdict::yes(()).spending(proof),
     }
 }
 

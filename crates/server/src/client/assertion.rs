@@ -10,9 +10,8 @@ use portcullis_jose::jws::{Profile, Verified, peek_issuer, verify};
 use portcullis_jose::key::Alg;
 use portcullis_rules::machine::assertion_digest;
 use portcullis_rules::model::Client;
-use portcullis_rules::proof::ClientProof;
+use portcullis_rules::proof::{ClientProof, keys_of};
 use portcullis_rules::refusal::Refusal;
-use portcullis_wire::digest::Digest;
 use portcullis_wire::id::ClientId;
 use portcullis_wire::limit;
 use portcullis_wire::register::AuthMethod;
@@ -89,7 +88,7 @@ pub async fn assertion_proof(
     Ok(ClientProof::Assertion {
         spend: assertion_digest(client.id.as_str(), &claims.jti),
         until: UnixTime::from_seconds(claims.exp) + leeway,
-        keys: client.metadata.jwks.as_ref().map(|jwks| Digest::of(jwks.as_bytes())),
+        keys: keys_of(&client.metadata),
     })
 }
 

@@ -246,7 +246,7 @@ async fn c11_c16_keys_at_a_jwks_uri_are_kept_and_fetched_anew_for_an_unknown_key
     let (by_old, by_new) = (old.sign(JWT, &party.claims()).unwrap(), new.sign(JWT, &party.claims()).unwrap());
     let before = party.site.hits();
     let proof = party.proof(&by_old).await.unwrap();
-    assert!(matches!(proof, ClientProof::Assertion { keys: None, .. }));
+    assert!(matches!(proof, ClientProof::Assertion { keys: Some(_), .. }));
     assert!(prove(Some(&party.client), &proof, false).is_ok());
     assert_eq!(party.judge(&by_old).await, Ok(()));
     assert_eq!(party.site.hits() - before, 1);

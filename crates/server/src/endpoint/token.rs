@@ -11,8 +11,10 @@ use portcullis_jose::seal;
 use portcullis_rules::code::{CodeExchange, FreshGrant, Granted, RefreshOut, redeem};
 use portcullis_rules::machine;
 use portcullis_rules::model::Subject;
+use portcullis_rules::proof::prove;
 use portcullis_rules::refresh::{self, Successor};
 use portcullis_rules::refusal::Refusal;
+use portcullis_rules::verdict::Verdict;
 use portcullis_wire::id::{CodeId, GrantId};
 use portcullis_wire::pkce::CodeVerifier;
 use portcullis_wire::token::{Sealed, TokenReply, TokenRequest};
@@ -188,8 +190,17 @@ async fn machine_token(app: &App, caller: &Caller, scope: Option<&str>, resource
 
 /// Who cannot prove who they are learns that first, whatever else is wrong (RFC 6749 §5.2).
 async fn unknown(app: &App, caller: &Caller, otherwise: Refusal) -> Result<Refusal, Unavailable> {
-    let client = app.store.client(caller.id.clone()).await?;
-    Ok(portcullis_rules::proof::prove(client.as_ref(), &caller.proof, false).err().unwrap_or(otherwise))
+    let nothing = GrantId::from_number(0);
+    let outcome = app
+        .settle(
+            |store| store.grant_facts(nothing, Some(caller.id.clone()), caller.proof.spend()),
+            |facts, _| match prove(facts.client.as_ref(), &caller.proof, facts.spent) {
+                Ok(_) => Verdict::<()>::refuse(otherwise).spending(&caller.proof),
+                Err(refusal) => Verdict::refuse(refusal),
+            },
+        )
+        .await?;
+    Ok(outcome.err().unwrap_or(otherwise))
 }
 
 /// Signs an access token (RFC 9068 §2).
