@@ -225,7 +225,8 @@ async fn g11_behind_a_trusted_proxy_the_source_is_the_last_address_it_does_not_t
         ("203.0.113.1", 429),
         ("198.51.100.9, 203.0.113.1", 429),
         ("198.51.100.9, 203.0.113.2, 10.1.2.3", 201),
-        ("203.0.113.2, nonsense", 429),
+        ("203.0.113.3, nonsense", 201), // What cannot be read counts as the proxy's own.
+        ("203.0.113.4, nonsense", 429),
         ("2001:db8::1", 201),
         ("2001:db8:0:ff::2", 429),
         ("2001:db8:1::1", 201),
