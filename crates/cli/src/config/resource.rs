@@ -78,7 +78,7 @@ fn resolve(file: &ResourceFile, issuer: &Issuer, faults: &mut Vec<Fault>) -> Opt
     let behind = behind(file, faults);
     let scopes = scopes(file, &behind, faults);
     let mut require = Scopes::none();
-    let base = file.require.clone().unwrap_or_else(|| implied_base(&scopes));
+    let base = file.require.clone().unwrap_or_else(|| implied_base(&scopes, &behind));
     for At { value, line } in base {
         match scopes.iter().find(|entry| entry.scope.as_str() == value) {
             Some(entry) => require.insert(entry.scope.clone()),
@@ -263,8 +263,12 @@ fn scope(file: &ScopeFile, faults: &mut Vec<Fault>) -> Option<ScopeEntry> {
 }
 
 /// What every request needs where nothing was said: the default scopes that are not for single tools.
-fn implied_base(scopes: &[ScopeEntry]) -> Vec<At<String>> {
-    let base = scopes.iter().filter(|entry| entry.default && entry.tools.is_empty());
+/// What every request needs where the file does not say: the default scopes that name no tools. The built-in server
+/// is ours, and nothing in it is of use without reading: a client that steps up and asks for just what the challenge
+/// names then keeps what it had.
+fn implied_base(scopes: &[ScopeEntry], behind: &Behind) -> Vec<At<String>> {
+    let whole = *behind == Behind::Builtin;
+    let base = scopes.iter().filter(|entry| entry.default && (whole || entry.tools.is_empty()));
     base.map(|entry| At::nowhere(entry.scope.to_string())).collect()
 }
 

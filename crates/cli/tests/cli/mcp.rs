@@ -109,7 +109,7 @@ fn r09_a_further_scope_opens_what_deletes() {
     assert!(head.starts_with("HTTP/1.1 200 ") && body.contains("notes:read"), "{head}\n{body}");
     let (head, body) = call(&server, &reader, "delete_note", r#"{"name":"try"}"#);
     assert!(head.starts_with("HTTP/1.1 403 "), "{head}\n{body}");
-    assert!(head.contains("insufficient_scope") && head.contains("notes:write"), "{head}");
+    assert!(head.contains("insufficient_scope") && head.contains("notes:read notes:write"), "{head}");
 
     let writer = token(&server, place.path(), "notes:read notes:write");
     for (tool, arguments, expected) in [
