@@ -17,25 +17,42 @@ use crate::app::App;
 use crate::entropy::EntropyShapes as _;
 use crate::ticket::Holder;
 
-/// The peer's address, or the one a trusted proxy names (the last that is no proxy itself).
+/// The peer's address, or the one trusted proxies name (the last that is no proxy itself).
 pub(crate) fn source(app: &App, parts: &Parts) -> IpAddr {
     let peer = parts
         .extensions
         .get::<ConnectInfo<SocketAddr>>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip().to_canonical());
     let trusted = |ip: IpAddr| app.settings.trusted_proxies.iter().any(|network| network.contains(ip));
-    if !trusted(peer) {
-        return peer;
+    forwarded(peer, &parts.headers, trusted)
+}
+
+/// Walks `X-Forwarded-For` from its right end, as each proxy added to it, while the one who added is trusted. What
+/// cannot be read ends the walk: everything left of it may be a stranger's.
+fn forwarded(peer: IpAddr, headers: &HeaderMap, trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
+    let mut source = peer;
+    for value in headers.get_all("x-forwarded-for").iter().rev() {
+        let Ok(value) = value.to_str() else { return source };
+        for item in value.rsplit(',') {
+            if !trusted(source) {
+                return source;
+            }
+            let Some(named) = forwarded_address(item.trim()) else { return source };
+            source = named;
+        }
     }
-    let forwarded: Vec<IpAddr> = parts
-        .headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|text| text.trim().parse().ok())
-        .collect();
-    forwarded.into_iter().rev().find(|ip| !trusted(*ip)).unwrap_or(peer)
+    source
+}
+
+/// Proxies write an address bare or with the port it came from, and IPv6 with or without brackets.
+fn forwarded_address(item: &str) -> Option<IpAddr> {
+    let bracketed = || item.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
+    let address = item
+        .parse::<IpAddr>()
+        .ok()
+        .or_else(|| item.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()))
+        .or_else(bracketed)?;
+    Some(address.to_canonical())
 }
 
 /// Why a form was not read: a status and what to say.
@@ -211,5 +228,42 @@ pub(crate) fn host(app: &App, request: &Request<Body>) -> HostVerdict {
         _ if behind_proxy => HostVerdict::Ours,
         (_, true) => HostVerdict::OtherLoopback,
         _ => HostVerdict::Foreign,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn t_flood_a_source_is_what_the_last_trusted_proxy_says_and_nothing_left_of_what_is_unreadable() {
+        let trusted = |ip: IpAddr| ["10.0.0.1", "10.0.0.2", "fd00::1"].contains(&ip.to_string().as_str());
+        for (name, peer, lines, expected) in [
+            ("no proxy: nothing is believed", "203.0.113.9", vec!["198.51.100.7"], "203.0.113.9"),
+            ("no header", "10.0.0.1", vec![], "10.0.0.1"),
+            ("one hop", "10.0.0.1", vec!["198.51.100.7"], "198.51.100.7"),
+            ("what the caller claims lies left", "10.0.0.1", vec!["192.0.2.1, 198.51.100.7"], "198.51.100.7"),
+            ("two proxies", "10.0.0.1", vec!["192.0.2.1,198.51.100.7, 10.0.0.2"], "198.51.100.7"),
+            ("two lines", "10.0.0.1", vec!["192.0.2.1", "198.51.100.7", "10.0.0.2"], "198.51.100.7"),
+            ("with a port", "10.0.0.1", vec!["198.51.100.7:49152"], "198.51.100.7"),
+            ("IPv6", "10.0.0.1", vec!["2001:db8::7"], "2001:db8::7"),
+            ("IPv6 in brackets", "10.0.0.1", vec!["[2001:db8::7]"], "2001:db8::7"),
+            ("IPv6 with a port", "fd00::1", vec!["[2001:db8::7]:443"], "2001:db8::7"),
+            ("IPv4 written as IPv6", "10.0.0.1", vec!["198.51.100.7, ::ffff:10.0.0.2"], "198.51.100.7"),
+            ("the proxy hides it", "10.0.0.1", vec!["192.0.2.1, unknown"], "10.0.0.1"),
+            ("an earlier proxy hides it", "10.0.0.1", vec!["192.0.2.1, _hidden, 10.0.0.2"], "10.0.0.2"),
+            ("an empty item", "10.0.0.1", vec!["192.0.2.1,"], "10.0.0.1"),
+            ("no text", "10.0.0.1", vec!["192.0.2.1", "\u{e9}"], "10.0.0.1"),
+            ("proxies all the way", "10.0.0.1", vec!["10.0.0.2"], "10.0.0.2"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", HeaderValue::from_bytes(line.as_bytes()).unwrap());
+            }
+            let got = forwarded(peer.parse().unwrap(), &headers, trusted);
+            assert_eq!(got.to_string(), expected, "{name}");
+        }
     }
 }
