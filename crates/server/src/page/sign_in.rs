@@ -133,6 +133,11 @@ mod tests {
     }
 
     #[test]
+    fn whoever_cannot_sign_in_is_told_the_command_that_helps() {
+        assert!(html("sign-in").contains("portcullis setup-link --reset NAME"));
+    }
+
+    #[test]
     fn a_fault_is_tied_to_the_fields_and_keeps_the_name() {
         let html = html("sign-in-fault");
         assert!(html.contains("<title>Not signed in: Sign in"));
