@@ -78,6 +78,11 @@ fn metadata(app: &App, new: &NewClient) -> Result<ClientMetadata, AdminError> {
         .collect::<Result<Vec<_>, _>>()?;
     let jwks = keys(new.jwks.as_deref())?;
     let for_people = !redirect_uris.is_empty();
+    if for_people && new.introspects.is_some() {
+        return Err(invalid(
+            "a resource server that introspects acts for nobody: enter it by itself, without redirect URIs",
+        ));
+    }
     let auth_method = match (&jwks, for_people) {
         (Some(_), _) => AuthMethod::PrivateKeyJwt,
         (None, true) => AuthMethod::None,

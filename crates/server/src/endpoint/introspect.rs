@@ -10,7 +10,7 @@ use portcullis_jose::claims::AccessClaims;
 use portcullis_jose::jws;
 use portcullis_rules::facts::GrantFacts;
 use portcullis_rules::model::{GrantState, Subject};
-use portcullis_rules::proof::prove;
+use portcullis_rules::proof::{ClientProof, prove};
 use portcullis_rules::refusal::Refusal;
 use portcullis_rules::verdict::Verdict;
 use portcullis_wire::error::ErrorCode;
@@ -58,8 +58,12 @@ pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> R
             },
             |facts, _| match prove(facts.client.as_ref(), &caller.proof, facts.spent) {
                 Err(refusal) => Verdict::refuse(refusal),
+                // RFC 7662 §2.1: whoever shows nothing but an id would scan for tokens that live.
+                Ok(_) if matches!(caller.proof, ClientProof::Public) => {
+                    Verdict::refuse(Refusal::MethodMismatch)
+                }
                 Ok(client) => match &client.introspects {
-                    None => Verdict::refuse(Refusal::GrantNotAllowed),
+                    None => Verdict::refuse(Refusal::GrantNotAllowed).spending(&caller.proof),
                     Some(own) => {
                         let active = claims
                             .as_ref()
