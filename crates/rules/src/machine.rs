@@ -173,7 +173,10 @@ mod tests {
         let keys = crate::proof::keys_of(&machine.metadata);
         let proof = ClientProof::Assertion { spend, until: samples::NOW, keys };
         let spends = |writes: &[Write]| {
-            writes.iter().filter(|w| matches!(w, Write::Spend { digest, .. } if digest.matches(&spend))).count()
+            writes
+                .iter()
+                .filter(|w| matches!(w, Write::Spend { digest, .. } if digest.matches(&spend)))
+                .count()
         };
         let ask = |scope, spent| {
             let facts = MachineFacts { client: Some(machine.clone()), grant: None, spent, rev: 1 };
