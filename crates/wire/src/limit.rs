@@ -1,7 +1,9 @@
 //! Every limit has a name, and stands here with its unit and its reason.
 
-/// Longest request body the OAuth endpoints read, in bytes. The largest honest one is a registration.
+/// Longest request body the OAuth endpoints read, in bytes.
 pub const FORM_BODY: usize = 16 * 1024;
+/// Longest registration, in bytes: as much as a metadata document, which says the same. What is kept of it is less.
+pub const REGISTRATION_BODY: usize = CLIENT_DOCUMENT;
 /// Longest query of `/authorize`, in bytes (control 14 of the threat list: 8 KiB in all).
 pub const QUERY: usize = 8 * 1024;
 /// Most parameters in one form or query.

@@ -246,13 +246,28 @@ fn grant_types(json: &Map<String, Value>) -> Result<Vec<GrantType>, MetadataErro
     }
 }
 
+/// The members of public keys (RFC 7517 §4, RFC 7518 §6), and no more: what a stranger adds is not kept.
+fn public_keys(set: &Map<String, Value>) -> Result<String, MetadataError> {
+    let known = ["kty", "crv", "x", "y", "n", "e", "kid", "alg", "use", "key_ops"];
+    let Some(Value::Array(keys)) = set.get("keys") else { return Err(MetadataError::Keys) };
+    let keys = keys
+        .iter()
+        .map(|key| {
+            let members = key.as_object().ok_or(MetadataError::Keys)?;
+            let kept = members.iter().filter(|(name, _)| known.contains(&name.as_str()));
+            Ok(Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect()))
+        })
+        .collect::<Result<Vec<_>, MetadataError>>()?;
+    Ok(serde_json::json!({ "keys": keys }).to_string())
+}
+
 fn keys(
     json: &Map<String, Value>,
     method: AuthMethod,
 ) -> Result<(Option<String>, Option<String>), MetadataError> {
     let jwks = match json.get("jwks") {
         None | Some(Value::Null) => None,
-        Some(set @ Value::Object(_)) => Some(set.to_string()),
+        Some(Value::Object(set)) => Some(public_keys(set)?),
         Some(_) => return Err(MetadataError::Keys),
     };
     let private = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -315,6 +330,25 @@ mod tests {
         ] {
             let body = format!(r#"{{"redirect_uris":["{uri}"],"application_type":"{kind}"}}"#);
             assert_eq!(judge(&body).map(|m| m.application_type), expected, "{kind} {uri}");
+        }
+    }
+
+    #[test]
+    fn g11_of_a_key_set_only_what_makes_a_public_key_is_kept() {
+        let metadata = judge(
+            r#"{"redirect_uris":["https://a.example/"],"token_endpoint_auth_method":"private_key_jwt",
+                "jwks":{"x":"filler","keys":[{"kty":"EC","crv":"P-256","x":"1","y":"2","kid":"k","x5c":["filler"],"z":{"y":[1]}}]}}"#,
+        )
+        .unwrap();
+        let kept: Value = serde_json::from_str(&metadata.jwks.unwrap()).unwrap();
+        let expected =
+            serde_json::json!({ "keys": [{ "kty": "EC", "crv": "P-256", "x": "1", "y": "2", "kid": "k" }] });
+        assert_eq!(kept, expected);
+        for keys in ["{}", r#"{"keys":1}"#, r#"{"keys":[1]}"#] {
+            let body = format!(
+                r#"{{"redirect_uris":["https://a.example/"],"token_endpoint_auth_method":"private_key_jwt","jwks":{keys}}}"#
+            );
+            assert_eq!(judge(&body), Err(MetadataError::Keys), "{keys}");
         }
     }
 

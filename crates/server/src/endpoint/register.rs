@@ -47,7 +47,7 @@ pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> R
             "The body must be application/json.",
         );
     }
-    let body = match bytes(body, limit::FORM_BODY).await {
+    let body = match bytes(body, limit::REGISTRATION_BODY).await {
         Ok(body) => body,
         Err(fault) => return reply::unreadable(&fault),
     };
