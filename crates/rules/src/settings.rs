@@ -5,12 +5,16 @@ use std::time::Duration;
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The longest life an owner may give to access tokens. Whatever must outlive every token (a cut, a retired signing key)
+/// is kept for this long and not for today's setting, which may have been longer yesterday.
+pub const LONGEST_ACCESS_TOKEN: Duration = DAY;
+
 /// What an owner may set about time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
     /// An authorization code; at most 60 s is advised (RFC 9700 §2.1.1).
     pub code: Duration,
-    /// An access token.
+    /// An access token; at most [`LONGEST_ACCESS_TOKEN`].
     pub access_token: Duration,
     /// A grant that is not used ends after this.
     pub grant_idle: Duration,

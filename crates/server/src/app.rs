@@ -12,8 +12,9 @@ use portcullis_jose::master::MasterKey;
 use portcullis_jose::mint::Mint;
 use portcullis_jose::seal::Sealer;
 use portcullis_mcp::ToolTable;
-use portcullis_rules::model::KeyState;
+use portcullis_rules::model::{KeyRecord, KeyState};
 use portcullis_rules::refusal::Refusal;
+use portcullis_rules::settings::LONGEST_ACCESS_TOKEN;
 use portcullis_rules::verdict::{Verdict, Write};
 use portcullis_store::{Answer, CommitError, Store, StoreError};
 use portcullis_wire::limit::{CLOCK_LEEWAY, DECISION_TRIES};
@@ -56,6 +57,9 @@ pub enum StartError {
     /// The keys.
     #[error(transparent)]
     Keys(#[from] KeyringError),
+    /// Access tokens would outlive what is remembered of revocations.
+    #[error("access tokens may live for {} hours at the most", LONGEST_ACCESS_TOKEN.as_secs() / 3600)]
+    AccessTokenLife,
     /// The password hasher.
     #[error("the password hasher does not work")]
     Passwords,
@@ -106,9 +110,12 @@ impl App {
     /// [`StartError`], by cause.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, StartError> {
         let Parts { store, clock, entropy, master, fetcher, settings } = parts;
+        if settings.lifetimes.access_token > LONGEST_ACCESS_TOKEN {
+            return Err(StartError::AccessTokenLife);
+        }
         let sealer = Sealer::new(*master.derive("signing keys"));
         let now = clock.now();
-        let forget = forgotten(&settings, now);
+        let forget = forgotten(now);
         ensure_keys(&*store, &*entropy, &sealer, &settings, now).await?;
         let ring = Ring::open(&store.keys().await?, &sealer, forget)?;
         let cuts = Arc::new(Cuts::new(Arc::clone(&clock)));
@@ -213,17 +220,20 @@ impl App {
         Err(Unavailable)
     }
 
-    /// Reads the keys again, after a rotation.
-    pub(crate) async fn reload_keys(&self) -> Result<(), StartError> {
-        let rows = self.store.keys().await?;
-        self.keyring.replace(Ring::open(&rows, &self.sealer, forgotten(&self.settings, self.now()))?);
+    /// Brings the ring up to date with its rows: after a rotation, and when a retired key has served its time.
+    pub(crate) fn follow_keys(&self, rows: &[KeyRecord]) -> Result<(), StartError> {
+        let forget = forgotten(self.now());
+        if !self.keyring.load().holds(rows, forget) {
+            self.keyring.replace(Ring::open(rows, &self.sealer, forget)?);
+        }
         Ok(())
     }
 }
 
-/// Tokens, cuts and retired keys older than this touch nothing that still lives.
-pub(crate) fn forgotten(settings: &Settings, now: UnixTime) -> UnixTime {
-    now - settings.lifetimes.access_token - std::time::Duration::from_secs(CLOCK_LEEWAY.unsigned_abs())
+/// Tokens, cuts and retired keys older than this touch nothing that still lives, whatever the life of tokens was when
+/// they were made.
+pub(crate) fn forgotten(now: UnixTime) -> UnixTime {
+    now - LONGEST_ACCESS_TOKEN - std::time::Duration::from_secs(CLOCK_LEEWAY.unsigned_abs())
 }
 
 /// An active key and one published next, for ES256 always and for RS256 once a resource asks for it.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use portcullis_guard::STREAM_LIFE;
 use portcullis_rules::model::KeyState;
 use portcullis_rules::revoke;
+#[cfg(doc)]
+use portcullis_wire::limit;
 
 use crate::admin::Command;
 use crate::app::{App, forgotten};
@@ -18,8 +20,9 @@ const FLUSHED_AT_ONCE: usize = 256;
 const SWEEP: Duration = Duration::from_secs(60);
 /// How old a signing key gets before it is rotated by itself.
 const KEY_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Registrations without a grant that are kept at the most, whatever their age.
-const UNUSED_CLIENTS: u64 = 50_000;
+/// Registrations without a grant that are kept at the most, whatever their age: at [`limit::REGISTRATION_BODY`] each
+/// they are 100 MB that strangers can fill.
+const UNUSED_CLIENTS: u64 = 20_000;
 
 impl App {
     /// Runs until it is dropped.
@@ -53,7 +56,7 @@ impl App {
     pub async fn sweep(&self) {
         let now = self.now();
         // An open stream may outlive its token, and is asked about until it ends.
-        let oldest = forgotten(&self.settings, now) - STREAM_LIFE;
+        let oldest = forgotten(now) - STREAM_LIFE;
         self.cuts.forget(oldest);
         loop {
             match self.store.sweep(now, oldest, UNUSED_CLIENTS).await {
@@ -66,6 +69,10 @@ impl App {
             }
         }
         let Ok(keys) = self.store.keys().await else { return };
+        // A retired key that has served its time goes; and so does what a rotation that was cut short left behind.
+        if let Err(error) = self.follow_keys(&keys) {
+            tracing::error!(%error, "the signing keys could not be read again");
+        }
         if keys.iter().any(|key| key.state == KeyState::Active && key.changed_at + KEY_LIFE <= now)
             && self.administer(Command::KeyRotate).await.is_err()
         {

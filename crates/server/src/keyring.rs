@@ -16,6 +16,8 @@ pub(crate) struct Ring {
     es256: Option<Arc<SigningKey>>,
     rs256: Option<Arc<SigningKey>>,
     verifying: Arc<KeySet>,
+    /// The rows it was opened from.
+    rows: Vec<(String, KeyState)>,
     /// The published document, rendered once.
     pub(crate) jwks: Bytes,
 }
@@ -53,19 +55,24 @@ pub(crate) fn make(
     Ok(KeyRecord { kid, alg: alg.as_str().to_owned(), sealed, state, created_at: now, changed_at: now })
 }
 
+/// Whether a key signs or verifies anything. Retired ones do until `forget`: tokens older than that have expired.
+pub(crate) fn is_live(row: &KeyRecord, forget: UnixTime) -> bool {
+    match row.state {
+        KeyState::Next | KeyState::Active => true,
+        KeyState::Retired => row.changed_at > forget,
+        KeyState::Revoked => false,
+    }
+}
+
+fn live(rows: &[KeyRecord], forget: UnixTime) -> impl Iterator<Item = (&str, KeyState)> {
+    rows.iter().filter(move |row| is_live(row, forget)).map(|row| (row.kid.as_str(), row.state))
+}
+
 impl Ring {
-    /// Opens the rows. Retired keys are kept until `forget`: tokens older than that have expired.
+    /// Opens the rows that are live.
     pub(crate) fn open(rows: &[KeyRecord], sealer: &Sealer, forget: UnixTime) -> Result<Self, KeyringError> {
         let (mut es256, mut rs256, mut verifying, mut published) = (None, None, Vec::new(), Vec::new());
-        for row in rows {
-            let live = match row.state {
-                KeyState::Next | KeyState::Active => true,
-                KeyState::Retired => row.changed_at > forget,
-                KeyState::Revoked => false,
-            };
-            if !live {
-                continue;
-            }
+        for row in rows.iter().filter(|row| is_live(row, forget)) {
             let alg = Alg::parse(&row.alg).ok_or(KeyringError::Broken)?;
             let der = sealer.open(&context(&row.kid), &row.sealed).ok_or(KeyringError::Sealed)?;
             let key = SigningKey::from_pkcs8(alg, &der).map_err(|_| KeyringError::Broken)?;
@@ -80,7 +87,13 @@ impl Ring {
         }
         let jwks = serde_json::to_vec(&Jwks { keys: published }).map_err(|_| KeyringError::Broken)?;
         let verifying = Arc::new(KeySet::from_keys(verifying).map_err(|_| KeyringError::Broken)?);
-        Ok(Self { es256, rs256, verifying, jwks: jwks.into() })
+        let rows = live(rows, forget).map(|(kid, state)| (kid.to_owned(), state)).collect();
+        Ok(Self { es256, rs256, verifying, rows, jwks: jwks.into() })
+    }
+
+    /// Whether it is what [`open`](Self::open) would make of these rows.
+    pub(crate) fn holds(&self, rows: &[KeyRecord], forget: UnixTime) -> bool {
+        self.rows.iter().map(|(kid, state)| (kid.as_str(), *state)).eq(live(rows, forget))
     }
 
     /// The key that signs now.

@@ -16,8 +16,8 @@ use crate::app::App;
 use crate::page::Asset;
 use crate::reply;
 
-/// How long a document may be kept, in seconds.
-const DOCUMENT_LIFE: &str = "public, max-age=300";
+/// How long a document may be kept, in seconds. A key is published for as long before it signs.
+pub(crate) const DOCUMENT_LIFE: u64 = 300;
 
 fn document(headers: &HeaderMap, body: Vec<u8>) -> Response {
     let tag = format!("\"{}\"", &base64url::encode(Digest::of(&body).as_bytes())[..16]);
@@ -26,7 +26,9 @@ fn document(headers: &HeaderMap, body: Vec<u8>) -> Response {
         true => reply::plain(StatusCode::NOT_MODIFIED, "application/json", ""),
         false => reply::plain(StatusCode::OK, "application/json", body),
     };
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(DOCUMENT_LIFE));
+    if let Ok(life) = HeaderValue::from_str(&format!("public, max-age={DOCUMENT_LIFE}")) {
+        response.headers_mut().insert(CACHE_CONTROL, life);
+    }
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(ETAG, tag);
     }
