@@ -11,6 +11,7 @@ use portcullis_rules::verdict::{Expect, Verdict, Write};
 use portcullis_wire::digest::Digest;
 use portcullis_wire::form::Form;
 use portcullis_wire::id::ClientId;
+use portcullis_wire::time::UnixTime;
 use portcullis_wire::token::ClientAuth;
 
 use crate::app::{App, Unavailable};
@@ -85,7 +86,7 @@ async fn known_client(app: &App, id: &ClientId, source: IpAddr) -> Result<Option
         Some(row) if id.is_url() => row,
         other => return Ok(other),
     };
-    match app.documents.client(id, source, &app.settings.lifetimes).await {
+    match app.documents.client_with(id, true, source, &app.settings.lifetimes).await {
         Ok(mut now) if now.metadata != row.metadata => {
             now.enabled = row.enabled;
             let update = now.clone();
@@ -96,10 +97,7 @@ async fn known_client(app: &App, id: &ClientId, source: IpAddr) -> Result<Option
                         let put = Verdict::yes(())
                             .expecting(Expect::ClientEnabled(id.clone()))
                             .writing(Write::PutClient(update.clone()));
-                        drift(&row.metadata, &update.metadata).into_iter().fold(put, |verdict, what| {
-                            let event = Event::new(EventKind::ClientChanged, at).client(id).reason(what);
-                            verdict.writing(Write::Audit(event))
-                        })
+                        changes(&row, &update, at).into_iter().fold(put, Verdict::writing)
                     },
                 )
                 .await;
@@ -110,4 +108,12 @@ async fn known_client(app: &App, id: &ClientId, source: IpAddr) -> Result<Option
         // The document is gone or no longer valid: so is the client.
         Err(_) => Ok(None),
     }
+}
+
+/// An event for each change that a person would want to know of, when the row of a client follows its document.
+pub(crate) fn changes(row: &Client, now: &Client, at: UnixTime) -> Vec<Write> {
+    drift(&row.metadata, &now.metadata)
+        .into_iter()
+        .map(|what| Write::Audit(Event::new(EventKind::ClientChanged, at).client(&now.id).reason(what)))
+        .collect()
 }

@@ -137,12 +137,28 @@ impl Documents {
         source: IpAddr,
         lifetimes: &Lifetimes,
     ) -> Result<Client, DocumentFault> {
+        self.client_with(id, false, source, lifetimes).await
+    }
+
+    /// As [`client`](Self::client), of one that somebody may have allowed here before: `has_row` says that it stands in
+    /// the store. Then it counts as known even if this process never fetched its document, so that after a restart
+    /// nobody can keep it out by asking for others on its host.
+    ///
+    /// # Errors
+    /// As [`client`](Self::client).
+    pub async fn client_with(
+        &self,
+        id: &ClientId,
+        has_row: bool,
+        source: IpAddr,
+        lifetimes: &Lifetimes,
+    ) -> Result<Client, DocumentFault> {
         let url = Self::url(id, self.loopback)?;
         let now = self.clock.now();
         let metadata = match self.documents.fresh(id.as_str(), now) {
             Some(metadata) => metadata,
             None => {
-                let is_known = self.documents.knows(id.as_str());
+                let is_known = has_row || self.documents.knows(id.as_str());
                 let admit = || self.admit(&url, is_known, source);
                 let load = || async {
                     let fetched = self.fetcher.fetch(&url, Limits::CLIENT_DOCUMENT).await?;

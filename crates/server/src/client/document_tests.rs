@@ -396,6 +396,21 @@ async fn c15_many_sources_cannot_flood_a_host_nor_hide_a_client_that_is_known() 
 }
 
 #[tokio::test]
+async fn c15_after_a_restart_a_flooded_host_does_not_hide_a_client_that_has_a_row() {
+    let (site, world) = (Site::start().await, World::new());
+    site.serves_client("/a", "");
+    let lifetimes = Lifetimes::default();
+    for n in 0..100_u8 {
+        let source = IpAddr::V4(Ipv4Addr::new(203, 0, 113, n));
+        assert!(world.documents.client(&site.id(&format!("/{n}")), source, &lifetimes).await.is_err());
+    }
+    let id = site.id("/a");
+    let of = |has_row| world.documents.client_with(&id, has_row, super::testsite::SOURCE, &lifetimes);
+    assert_eq!(of(false).await, Err(DocumentFault::Throttled));
+    assert!(of(true).await.is_ok());
+}
+
+#[tokio::test]
 async fn c15_those_who_ask_at_once_share_one_fetch_and_its_failure() {
     let (site, world) = (Site::closed().await, World::new());
     site.answers("/a", "500 Oh", "");
