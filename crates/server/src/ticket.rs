@@ -41,6 +41,9 @@ pub(crate) struct PendingRequest {
     pub(crate) asked: Asked,
     /// `prompt=login`: only a sign-in later than this counts.
     pub(crate) signed_in_after: Option<UnixTime>,
+    /// Behind the consent page: what stands for all the client said of itself when the page was shown, in base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shown: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]

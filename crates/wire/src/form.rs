@@ -53,6 +53,12 @@ impl Form {
         }
     }
 
+    /// The same parameters in the same order, as a query.
+    pub fn to_query(&self) -> String {
+        let pairs: Vec<_> = self.0.iter().map(|(n, v)| format!("{}={}", encode(n), encode(v))).collect();
+        pairs.join("&")
+    }
+
     /// Every value of a parameter that may repeat.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str())

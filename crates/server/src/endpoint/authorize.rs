@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{Method, Uri};
+use http::{HeaderMap, Method, Uri};
 use portcullis_rules::authorize::{ReturnTo, judge, prompt, prove_asker};
 use portcullis_rules::consent::signed_in;
 use portcullis_rules::facts::BrowserFacts;
@@ -41,6 +41,9 @@ pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> R
         }
     };
     let visitor = Visitor::read(&app, &parts.headers);
+    if parts.method == Method::POST && visitor.fresh.is_some() && !is_from_here(&parts.headers) {
+        return again(&app, &parameters);
+    }
     let response = match decide(&app, &parameters, &visitor, &parts).await {
         Ok(url) => reply::see_other(&url),
         Err(Stop::Page(fault)) => fault.page(&app),
@@ -52,6 +55,21 @@ pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> R
         }
         None => response,
     }
+}
+
+/// Whether a page of ours, or the person alone, sent this (Fetch Metadata §2.4).
+fn is_from_here(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin" || site == "none")
+}
+
+/// The same request as a `GET`. A form of another site comes without our `SameSite` cookies, whether the browser has
+/// them or not: to answer it with fresh ones would take the browser's own away. They come with the `GET`.
+fn again(app: &App, parameters: &Form) -> Response {
+    let query = parameters.to_query();
+    if query.len() > limit::QUERY {
+        return Fault::unreadable(http::StatusCode::BAD_REQUEST).page(app);
+    }
+    reply::see_other(&format!("{}?{query}", app.settings.url("/authorize")))
 }
 
 enum Stop {
@@ -95,14 +113,15 @@ async fn decide(
     })?;
     let client = client.ok_or_else(|| Fault::asker(Refusal::ClientUnknown))?;
     let state = parameters.one("state").ok().flatten().filter(|state| state.len() <= limit::STATE);
-    let back = |refusal: Refusal| back(app, &client, &to, state, refusal);
-    let request = AuthorizeRequest::read(parameters).map_err(|_| back(Refusal::RequestMalformed))?;
-    let asked = judge(&request, &client, &to, &app.settings.catalog).map_err(back)?;
     let now = app.now();
     let here = signed_in(&facts, now);
+    let is_here = here.is_ok();
+    let back = |refusal: Refusal| back(app, &client, &to, state, is_here, refusal);
+    let request = AuthorizeRequest::read(parameters).map_err(|_| back(Refusal::RequestMalformed))?;
+    let asked = judge(&request, &client, &to, &app.settings.catalog).map_err(back)?;
     prompt(&request, here.is_ok()).map_err(back)?;
     let again = request.prompt.as_deref().is_some_and(|prompt| prompt.split(' ').any(|word| word == "login"));
-    let pending = PendingRequest { asked, signed_in_after: again.then_some(now) };
+    let pending = PendingRequest { asked, signed_in_after: again.then_some(now), shown: None };
     let page = if here.is_ok() && !again { "/consent" } else { "/sign-in" };
     Ok(onward(app, page, pending, visitor))
 }
@@ -131,17 +150,34 @@ async fn client(
     }
     let mut client = app
         .documents
-        .client(id, source(app, parts), &app.settings.lifetimes)
+        .client_with(id, facts.client.is_some(), source(app, parts), &app.settings.lifetimes)
         .await
         .map_err(|fault| Fault::document(fault).fact(Fact::mono("App id", id.as_str())))?;
     client.enabled = facts.client.as_ref().is_none_or(|row| row.enabled);
     Ok(Some(client))
 }
 
-/// A refusal goes back to the client with `state` and `iss`. But whoever registers a website can write such a
-/// link, so for those it is a page: we are nobody's open redirector (RFC 9700 §4.11.2).
-fn back(app: &App, client: &Client, to: &ReturnTo, state: Option<&str>, refusal: Refusal) -> Stop {
-    if client.origin == Origin::Registered && to.uri().landing() == Landing::Web {
+/// Whether a refusal is shown and not sent back. Whoever registers a website, or puts a document on the web, can write
+/// a link that is refused at once: we are nobody's open redirector (RFC 9700 §4.11.2). A document names the domain that
+/// answers for it, so it is believed where somebody has signed in.
+fn is_shown(origin: Origin, landing: Landing, is_here: bool) -> bool {
+    match (origin, landing) {
+        (Origin::Registered, Landing::Web) => true,
+        (Origin::Document, Landing::Web) => !is_here,
+        _ => false,
+    }
+}
+
+/// A refusal goes back to the client with `state` and `iss`, or is shown.
+fn back(
+    app: &App,
+    client: &Client,
+    to: &ReturnTo,
+    state: Option<&str>,
+    is_here: bool,
+    refusal: Refusal,
+) -> Stop {
+    if is_shown(client.origin, to.uri().landing(), is_here) {
         return Fault::request(refusal).fact(Fact::mono("App", to.uri().as_str())).into();
     }
     Stop::Redirect(AuthorizeReply::Error(refusal.code(), refusal.description()).location(
@@ -155,4 +191,25 @@ fn back(app: &App, client: &Client, to: &ReturnTo, state: Option<&str>, refusal:
 pub(crate) fn ticket_in(uri: &Uri) -> Option<String> {
     let form = Form::parse(uri.query()?.as_bytes()).ok()?;
     form.one("request").ok().flatten().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a20_rfc9700_4_11_2_nobody_is_sent_to_a_website_by_a_strangers_link() {
+        for (origin, landing, is_here, expected) in [
+            (Origin::Registered, Landing::Web, false, true),
+            (Origin::Registered, Landing::Web, true, true),
+            (Origin::Document, Landing::Web, false, true),
+            (Origin::Document, Landing::Web, true, false),
+            (Origin::Preregistered, Landing::Web, false, false),
+            (Origin::Registered, Landing::Loopback, false, false),
+            (Origin::Document, Landing::Loopback, false, false),
+            (Origin::Document, Landing::PrivateUse, false, false),
+        ] {
+            assert_eq!(is_shown(origin, landing, is_here), expected, "{origin:?} {landing:?} {is_here}");
+        }
+    }
 }

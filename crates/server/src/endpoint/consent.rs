@@ -11,14 +11,17 @@ use portcullis_rules::consent::{Answer, FreshCode, Reply, decide, replaceable, s
 use portcullis_rules::facts::BrowserFacts;
 use portcullis_rules::model::{Client, Origin, Session, User};
 use portcullis_rules::refusal::Refusal;
+use portcullis_rules::register::fingerprint;
 use portcullis_rules::verdict::Write;
 use portcullis_store::BrowserAsk;
 use portcullis_wire::authorize::AuthorizeReply;
+use portcullis_wire::base64url;
 use portcullis_wire::form::Form;
 use portcullis_wire::id::CodeId;
 use portcullis_wire::scope::{Scope, Scopes};
 
 use crate::app::{App, Unavailable};
+use crate::client_auth::changes;
 use crate::endpoint::authorize::{onward, ticket_in};
 use crate::endpoint::fault::{Fault, render};
 use crate::entropy::EntropyShapes as _;
@@ -66,7 +69,7 @@ async fn client(
     }
     let mut client = app
         .documents
-        .client(id, source, &app.settings.lifetimes)
+        .client_with(id, row.is_some(), source, &app.settings.lifetimes)
         .await
         .map_err(|fault| Fault::document(fault).fact(Fact::mono("App id", id.as_str())))?;
     client.enabled = row.is_none_or(|row| row.enabled);
@@ -148,7 +151,7 @@ async fn show(
             day(now + app.settings.lifetimes.grant)
         ),
         ticket: app.tickets.make(
-            Purpose::Consent(pending.clone()),
+            Purpose::Consent(PendingRequest { shown: Some(print_of(&client)), ..pending.clone() }),
             visitor.holder(),
             now + app.settings.lifetimes.form,
             app.entropy.bytes(),
@@ -184,6 +187,11 @@ pub(crate) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
     settle(&app, &visitor, pending, &answer, &ticket, source(&app, &parts)).await
 }
 
+/// What stands for all a client says of itself.
+fn print_of(client: &Client) -> String {
+    base64url::encode(fingerprint(&client.metadata).as_bytes())
+}
+
 fn answer(form: &Form, ticket: &Ticket) -> Option<Answer> {
     let allow = match form.one("answer").ok().flatten() {
         Some("allow") => true,
@@ -216,6 +224,11 @@ async fn settle(
         Ok(client) => client,
         Err(fault) => return fault.page(app),
     };
+    if answer.allow && pending.shown.as_deref() != Some(print_of(&client).as_str()) {
+        let text =
+            "What this app says of itself has changed since you opened this page. Look again.".to_owned();
+        return show(app, visitor, pending, Some(text), StatusCode::CONFLICT, source).await;
+    }
     let asked = &pending.asked;
     let ask = || BrowserAsk {
         client: Some(asked.client.clone()),
@@ -240,6 +253,9 @@ async fn settle(
                 if client.origin == Origin::Document && verdict.outcome.is_ok() {
                     // The first row of a client with a document: the token endpoint will want it.
                     verdict.writes.insert(0, Write::PutClient(client.clone()));
+                    if let Some(row) = &facts.client {
+                        verdict.writes.extend(changes(row, &client, now));
+                    }
                     verdict.expects.retain(|expect| {
                         !matches!(expect, portcullis_rules::verdict::Expect::ClientEnabled(_))
                             || facts.client.is_some()
