@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use http_body_util::BodyExt as _;
-use portcullis_fetch::Fetcher;
+use portcullis_fetch::{Fetcher, Loopback};
 use portcullis_guard::{Agent, Clock as _};
 use portcullis_jose::master::MasterKey;
 use portcullis_mcp::ToolTable;
@@ -181,12 +181,20 @@ impl World {
         };
         let clock = Arc::new(HandClock::at(UnixTime::from_seconds(BEGINNING)));
         let catalog = settings.catalog.clone();
+        let fetcher = Fetcher::new(portcullis_fetch::Settings {
+            loopback: match settings.insecure_cimd_loopback {
+                true => Loopback::AllowPlainAndTls,
+                false => Loopback::Refuse,
+            },
+            ..portcullis_fetch::Settings::default()
+        })
+        .unwrap();
         let app = App::start(Parts {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock) as _,
             entropy: Arc::new(Seeded::new(1)),
             master: MasterKey::new([7; 32]),
-            fetcher: Fetcher::new(portcullis_fetch::Settings::default()).unwrap(),
+            fetcher,
             settings,
         })
         .await
