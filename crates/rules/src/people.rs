@@ -71,30 +71,54 @@ pub fn password_fits(password: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Signs in. `proven` is the digest of the hash the password was found to match; none if it matched none.
+/// An attempt to sign in, its password looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct SigningIn<'a> {
+    /// The digest of the hash the password was found to match; none if it matched none.
+    pub proven: Option<Digest>,
+    /// The form's ticket.
+    pub ticket: Ticket,
+    /// The session the browser held before.
+    pub held: Option<&'a Session>,
+    /// The session to open.
+    pub fresh: FreshSession,
+    /// Whether a refusal belongs in the audit trail. Few do: each is a row that stays, and anybody can fail.
+    pub tell: bool,
+}
+
+/// Signs in. Every attempt spends its ticket, for a name that nobody has as for one that somebody has: a form is
+/// good for one password, and both answers cost one commit.
 pub fn sign_in(
-    proven: Option<Digest>,
-    ticket: Ticket,
+    ask: &SigningIn<'_>,
     facts: &SignInFacts,
-    fresh: FreshSession,
     lifetimes: &Lifetimes,
     now: UnixTime,
 ) -> Verdict<UserId> {
-    if facts.spent || ticket.until <= now {
+    if facts.spent || ask.ticket.until <= now {
         return Verdict::refuse(Refusal::FormSpent);
     }
-    let Some(user) = &facts.user else { return Verdict::refuse(Refusal::WrongPassword) };
-    match proven {
-        Some(hash) if user.enabled && user.password.digest() == hash => Verdict::yes(user.id)
-            .expecting(Expect::UserEnabled(user.id))
-            .expecting(Expect::PasswordIs(user.id, hash))
-            .writing(ticket.spend())
-            .writing(open(user.id, fresh, lifetimes, now))
-            .writing(Write::Audit(Event::new(EventKind::SignedIn, now).user(user.id))),
+    let proven = facts.user.as_ref().filter(|user| user.enabled).zip(ask.proven);
+    let Some((user, hash)) = proven.filter(|(user, hash)| user.password.digest() == *hash) else {
         // A disabled account answers like a wrong password: who may act here is nobody else's business.
-        _ => Verdict::refuse(Refusal::WrongPassword)
-            .writing(Write::Audit(Event::new(EventKind::SignInRefused, now).user(user.id))),
-    }
+        let no = Verdict::refuse(Refusal::WrongPassword).writing(ask.ticket.spend());
+        return match facts.user.as_ref().filter(|_| ask.tell) {
+            Some(user) => no.writing(Write::Audit(Event::new(EventKind::SignInRefused, now).user(user.id))),
+            None => no,
+        };
+    };
+    let yes = Verdict::yes(user.id)
+        .expecting(Expect::UserEnabled(user.id))
+        .expecting(Expect::PasswordIs(user.id, hash))
+        .writing(ask.ticket.spend());
+    // The browser forgets the session it held; nobody else may go on with it.
+    let yes = match ask.held {
+        Some(held) => yes
+            .writing(Write::EndSession(held.id))
+            .writing(Write::Audit(Event::new(EventKind::SignedOut, now).user(held.user))),
+        None => yes,
+    };
+    yes.writing(open(user.id, ask.fresh, lifetimes, now))
+        .writing(Write::Audit(Event::new(EventKind::SignedIn, now).user(user.id)))
 }
 
 /// Signs out this browser.
@@ -277,14 +301,11 @@ mod tests {
     fn a31_signing_in_relies_on_the_hash_that_was_checked() {
         let user = samples::user();
         let facts = SignInFacts { user: Some(user.clone()), spent: false };
-        let yes = sign_in(
-            Some(user.password.digest()),
-            ticket(),
-            &facts,
-            fresh(),
-            &Lifetimes::default(),
-            samples::NOW,
-        );
+        let run = |proven, facts: &SignInFacts, tell| {
+            let ask = SigningIn { proven, ticket: ticket(), held: None, fresh: fresh(), tell };
+            sign_in(&ask, facts, &Lifetimes::default(), samples::NOW)
+        };
+        let yes = run(Some(user.password.digest()), &facts, false);
         assert!(
             yes.outcome.is_ok() && yes.expects.contains(&Expect::PasswordIs(user.id, user.password.digest()))
         );
@@ -315,9 +336,32 @@ mod tests {
                 Refusal::FormSpent,
             ),
         ] {
-            let verdict = sign_in(proven, ticket(), &facts, fresh(), &Lifetimes::default(), samples::NOW);
+            let verdict = run(proven, &facts, false);
             assert_eq!(verdict.outcome.as_ref().err(), Some(&expected), "{name}");
-            assert!(!verdict.writes.iter().any(|w| matches!(w, Write::OpenSession(_))), "{name}");
+            // A24, and T-enum: the ticket is spent, and nothing else is written, whoever the name is.
+            let spends = if expected == Refusal::FormSpent { vec![] } else { vec![ticket().spend()] };
+            assert_eq!(verdict.writes, spends, "{name}");
+            let tells = facts.user.is_some() && expected != Refusal::FormSpent;
+            let told = run(proven, &facts, true).writes;
+            assert_eq!(told.iter().any(|write| matches!(write, Write::Audit(_))), tells, "{name}");
+        }
+    }
+
+    #[test]
+    fn t_fixation_signing_in_ends_the_session_the_browser_held() {
+        let user = samples::user();
+        let facts = SignInFacts { user: Some(user.clone()), spent: false };
+        let held = Session {
+            id: SessionId::from_number(9),
+            digest: Digest::of(b"older"),
+            user: user.id,
+            created_at: samples::NOW,
+            expires_at: samples::NOW,
+        };
+        for (proven, ends) in [(Some(user.password.digest()), true), (None, false)] {
+            let ask = SigningIn { proven, ticket: ticket(), held: Some(&held), fresh: fresh(), tell: false };
+            let verdict = sign_in(&ask, &facts, &Lifetimes::default(), samples::NOW);
+            assert_eq!(verdict.writes.contains(&Write::EndSession(held.id)), ends);
         }
     }
 

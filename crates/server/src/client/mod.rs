@@ -24,6 +24,6 @@ pub use document::{
 pub use fault::DocumentFault;
 pub use keys::{KEY_SETS, UNKNOWN_KEY_PAUSE};
 pub use throttle::{
-    Buckets, Prefix, Rate, SIGN_IN_FIRST_WAIT, SIGN_IN_LONGEST_WAIT, SIGN_IN_PAIRS, SIGN_IN_PER_SOURCE,
-    SignInThrottle, source_prefix,
+    Attempt, Buckets, Prefix, Rate, SIGN_IN_FIRST_WAIT, SIGN_IN_LONGEST_WAIT, SIGN_IN_PAIRS,
+    SIGN_IN_PER_SOURCE, SIGN_IN_REFUSALS_TOLD, SignInThrottle, Standing, source_prefix,
 };

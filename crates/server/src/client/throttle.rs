@@ -26,8 +26,9 @@ pub const SIGN_IN_PAIRS: usize = 16 * 1024;
 /// Passwords tried from one source, whatever the account: room for an office behind one address, none for a list of
 /// names tried with one password.
 pub const SIGN_IN_PER_SOURCE: Rate = Rate { burst: 60, refill: Duration::from_secs(1), keys: 16 * 1024 };
-/// An attempt that was let in and never reported back no longer counts after this.
-const ATTEMPT_LIFE: Duration = Duration::from_secs(60);
+/// Refusals of one account that are told, to the audit trail for one, whatever their sources. Each is a row that stays.
+pub const SIGN_IN_REFUSALS_TOLD: Rate =
+    Rate { burst: 8, refill: Duration::from_secs(15 * 60), keys: 16 * 1024 };
 /// The wait told to one whose other attempt is still being judged.
 const ATTEMPT_WAIT: Duration = Duration::from_secs(1);
 
@@ -137,13 +138,23 @@ impl Record {
     }
 }
 
+/// Who tries a password, as far as it is known before the password is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Anybody.
+    Stranger,
+    /// A browser that signed in to this very account before, or is signed in to it now. It has a counter of its own,
+    /// and neither waits for strangers nor yields its place to them.
+    Known,
+}
+
 /// Slows down guessing at passwords without locking anybody out: what counts is the account *and* where the guess
 /// comes from, so a stranger's failures are not the person's. Accounts that do not exist are counted alike, so the
 /// waits tell nothing.
 ///
-/// [`check`](Self::check) once for each password that is then really judged, and report the result with
-/// [`fail`](Self::fail) or [`succeed`](Self::succeed). Attempts still being judged count, so many at once are no way
-/// round the waits. Account names are brought to their one spelling here.
+/// [`check`](Self::check) once for each password that is then really judged, and report on the [`Attempt`]. Attempts
+/// still being judged count, so many at once are no way round the waits. Account names are brought to their one
+/// spelling here.
 pub struct SignInThrottle {
     /// Failed passwords that cost no wait, per account and source.
     free_failures: u32,
@@ -151,11 +162,53 @@ pub struct SignInThrottle {
     memory: Duration,
     pairs: Mutex<HashMap<(Digest, Prefix), Record>>,
     sources: Buckets<Prefix>,
+    told: Buckets<Digest>,
 }
 
 impl fmt::Debug for SignInThrottle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignInThrottle").finish_non_exhaustive()
+    }
+}
+
+/// An attempt that was let in. Dropped without a report, it was never judged, and nothing is held against anybody.
+#[derive(Debug)]
+#[must_use = "an attempt that is not reported on counts as never made"]
+pub struct Attempt<'a> {
+    throttle: &'a SignInThrottle,
+    key: (Digest, Prefix),
+    is_open: bool,
+}
+
+impl Attempt<'_> {
+    /// The password was wrong, or there is no such account. True if that used up what was free, and should be told:
+    /// once for a pair as long as it is remembered, and no oftener than [`SIGN_IN_REFUSALS_TOLD`] for an account.
+    pub fn fail(mut self, now: UnixTime) -> bool {
+        self.is_open = false;
+        self.throttle.fail(self.key, now)
+    }
+
+    /// The password was right: nothing is held against the pair any more.
+    pub fn succeed(mut self) {
+        self.is_open = false;
+        let mut pairs = unpoisoned(&self.throttle.pairs);
+        if let Some(record) = pairs.get_mut(&self.key) {
+            let pending = record.pending.saturating_sub(1);
+            *record = Record { failures: 0, blocked_until: record.touched, pending, ..*record };
+            if pending == 0 {
+                pairs.remove(&self.key);
+            }
+        }
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if self.is_open
+            && let Some(record) = unpoisoned(&self.throttle.pairs).get_mut(&self.key)
+        {
+            record.pending = record.pending.saturating_sub(1);
+        }
     }
 }
 
@@ -168,6 +221,7 @@ impl SignInThrottle {
             memory,
             pairs: Mutex::default(),
             sources: Buckets::new(SIGN_IN_PER_SOURCE),
+            told: Buckets::new(SIGN_IN_REFUSALS_TOLD),
         }
     }
 
@@ -178,13 +232,13 @@ impl SignInThrottle {
         now: UnixTime,
     ) -> Record {
         let clean = Record { failures: 0, blocked_until: now, pending: 0, touched: now };
-        let Some(record) = pairs.get(key).filter(|record| !record.is_over(self.memory, now)) else {
-            return clean;
-        };
-        let is_abandoned = now.since(record.touched) >= ATTEMPT_LIFE;
+        let Some(record) = pairs.get(key) else { return clean };
+        if record.is_over(self.memory, now) {
+            return Record { pending: record.pending, ..clean };
+        }
         // A clock that was set back must not lengthen anybody's wait.
         let blocked_until = record.blocked_until.min(now + SIGN_IN_LONGEST_WAIT);
-        Record { pending: if is_abandoned { 0 } else { record.pending }, blocked_until, ..*record }
+        Record { blocked_until, ..*record }
     }
 
     fn keep(
@@ -198,18 +252,25 @@ impl SignInThrottle {
             make_room(
                 pairs,
                 SIGN_IN_PAIRS,
-                |old| old.is_over(self.memory, now),
+                |old| old.pending == 0 && old.is_over(self.memory, now),
                 |old| (old.blocked_until, old.touched),
             );
         }
         pairs.insert(key, record);
     }
 
-    /// Lets an attempt in.
+    /// Lets an attempt in. What one source may try of all accounts together is no limit for the known: behind one
+    /// proxy, or one address of an office, strangers would use it up for them.
     ///
     /// # Errors
     /// How long to wait. The password must then not be looked at.
-    pub fn check(&self, account: &str, source: IpAddr, now: UnixTime) -> Result<(), Duration> {
+    pub fn check(
+        &self,
+        account: &str,
+        source: IpAddr,
+        standing: Standing,
+        now: UnixTime,
+    ) -> Result<Attempt<'_>, Duration> {
         let key = pair(account, source);
         let mut pairs = unpoisoned(&self.pairs);
         let mut record = self.known(&pairs, &key, now);
@@ -219,16 +280,16 @@ impl SignInThrottle {
         if record.pending > 0 && record.failures.saturating_add(record.pending) >= self.free_failures {
             return Err(ATTEMPT_WAIT);
         }
-        self.sources.take(key.1, now)?;
+        if standing == Standing::Stranger {
+            self.sources.take(key.1, now)?;
+        }
         record.pending = record.pending.saturating_add(1);
         record.touched = now;
         self.keep(&mut pairs, key, record, now);
-        Ok(())
+        Ok(Attempt { throttle: self, key, is_open: true })
     }
 
-    /// The password was wrong, or there is no such account.
-    pub fn fail(&self, account: &str, source: IpAddr, now: UnixTime) {
-        let key = pair(account, source);
+    fn fail(&self, key: (Digest, Prefix), now: UnixTime) -> bool {
         let mut pairs = unpoisoned(&self.pairs);
         let mut record = self.known(&pairs, &key, now);
         record.failures = record.failures.saturating_add(1);
@@ -239,11 +300,7 @@ impl SignInThrottle {
             record.blocked_until = now + SIGN_IN_FIRST_WAIT.saturating_mul(factor).min(SIGN_IN_LONGEST_WAIT);
         }
         self.keep(&mut pairs, key, record, now);
-    }
-
-    /// The password was right: nothing is held against the pair any more.
-    pub fn succeed(&self, account: &str, source: IpAddr) {
-        unpoisoned(&self.pairs).remove(&pair(account, source));
+        record.failures == self.free_failures && self.told.take(key.0, now).is_ok()
     }
 }
 
@@ -289,6 +346,15 @@ mod tests {
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
+    }
+
+    fn try_it<'a>(
+        throttle: &'a SignInThrottle,
+        account: &str,
+        source: &str,
+        now: UnixTime,
+    ) -> Result<Attempt<'a>, Duration> {
+        throttle.check(account, ip(source), Standing::Stranger, now)
     }
 
     const HERE: &str = "198.51.100.7";
@@ -358,71 +424,93 @@ mod tests {
     fn a31_failures_are_free_five_times_and_then_cost_doubling_waits() {
         let throttle = SignInThrottle::new(SIGN_IN_FREE_FAILURES, SIGN_IN_MEMORY);
         let mut now = at(0);
-        for _ in 0..SIGN_IN_FREE_FAILURES {
-            assert_eq!(throttle.check("ada", ip(HERE), now), Ok(()));
-            throttle.fail("ada", ip(HERE), now);
+        for failure in 1..=SIGN_IN_FREE_FAILURES {
+            let told = try_it(&throttle, "ada", HERE, now).unwrap().fail(now);
+            assert_eq!(told, failure == SIGN_IN_FREE_FAILURES, "the last free one is told");
         }
         for wait in [30, 60, 120, 240, 480, 900, 900, 900] {
-            assert_eq!(throttle.check("ada", ip(HERE), now), Err(Duration::from_secs(wait)));
+            assert_eq!(try_it(&throttle, "ada", HERE, now).err(), Some(Duration::from_secs(wait)));
             now = now + Duration::from_secs(wait);
-            assert_eq!(throttle.check("ada", ip(HERE), now), Ok(()));
-            throttle.fail("ada", ip(HERE), now);
+            assert!(!try_it(&throttle, "ada", HERE, now).unwrap().fail(now), "and no other");
         }
         now = now + SIGN_IN_LONGEST_WAIT + SIGN_IN_MEMORY;
         for _ in 0..SIGN_IN_FREE_FAILURES {
-            assert_eq!(throttle.check("ada", ip(HERE), now), Ok(()), "a quiet while clears the slate");
-            throttle.fail("ada", ip(HERE), now);
+            try_it(&throttle, "ada", HERE, now).expect("a quiet while clears the slate").fail(now);
         }
     }
 
     #[test]
     fn r20_a_stranger_locks_nobody_out() {
         let throttle = SignInThrottle::new(SIGN_IN_FREE_FAILURES, SIGN_IN_MEMORY);
-        for _ in 0..20 {
-            throttle.fail("ada", ip(ELSEWHERE), at(0));
+        for _ in 0..SIGN_IN_FREE_FAILURES {
+            try_it(&throttle, "ada", ELSEWHERE, at(0)).unwrap().fail(at(0));
         }
-        assert!(throttle.check("ada", ip(ELSEWHERE), at(0)).is_err());
-        assert_eq!(throttle.check("ada", ip(HERE), at(0)), Ok(()));
-        assert_eq!(throttle.check("bea", ip(ELSEWHERE), at(0)), Ok(()));
+        assert!(try_it(&throttle, "ada", ELSEWHERE, at(0)).is_err());
+        assert!(try_it(&throttle, "ada", HERE, at(0)).is_ok());
+        assert!(try_it(&throttle, "bea", ELSEWHERE, at(0)).is_ok());
+    }
+
+    #[test]
+    fn r20_strangers_behind_the_same_proxy_do_not_slow_a_known_browser() {
+        let throttle = SignInThrottle::new(SIGN_IN_FREE_FAILURES, SIGN_IN_MEMORY);
+        while try_it(&throttle, "name", HERE, at(0)).is_ok() {}
+        assert!(try_it(&throttle, "ada", HERE, at(0)).is_err());
+        for _ in 0..SIGN_IN_FREE_FAILURES {
+            let attempt = throttle.check("ada\0browser", ip(HERE), Standing::Known, at(0));
+            attempt.expect("it waits for no stranger").fail(at(0));
+        }
+        let attempt = throttle.check("ada\0browser", ip(HERE), Standing::Known, at(0));
+        assert_eq!(attempt.err(), Some(SIGN_IN_FIRST_WAIT), "its own failures count");
+    }
+
+    #[test]
+    fn r20_many_sources_write_few_rows_about_one_account() {
+        let throttle = SignInThrottle::new(1, SIGN_IN_MEMORY);
+        let told = (0..200)
+            .filter(|n| try_it(&throttle, "ada", &format!("203.0.113.{n}"), at(0)).unwrap().fail(at(0)))
+            .count();
+        assert_eq!(told, SIGN_IN_REFUSALS_TOLD.burst as usize);
+        assert!(try_it(&throttle, "bea", HERE, at(0)).unwrap().fail(at(0)), "another account has its own");
     }
 
     #[test]
     fn t_canon_spellings_of_an_account_are_counted_together() {
         let throttle = SignInThrottle::new(SIGN_IN_FREE_FAILURES, SIGN_IN_MEMORY);
         for name in ["ada l", " Ada L", "ADA  L ", "ada\tl", "aDa l"] {
-            assert_eq!(throttle.check(name, ip(HERE), at(0)), Ok(()));
-            throttle.fail(name, ip(HERE), at(0));
+            try_it(&throttle, name, HERE, at(0)).unwrap().fail(at(0));
         }
-        assert!(throttle.check("Ada L", ip(HERE), at(0)).is_err());
+        assert!(try_it(&throttle, "Ada L", HERE, at(0)).is_err());
     }
 
     #[test]
     fn a31_success_clears_and_attempts_at_once_are_no_way_round() {
         let throttle = SignInThrottle::new(SIGN_IN_FREE_FAILURES, SIGN_IN_MEMORY);
-        for _ in 0..SIGN_IN_FREE_FAILURES {
-            assert_eq!(throttle.check("ada", ip(HERE), at(0)), Ok(()));
-        }
-        assert_eq!(throttle.check("ada", ip(HERE), at(0)), Err(ATTEMPT_WAIT), "five are being judged");
-        throttle.succeed("ada", ip(HERE));
-        assert_eq!(throttle.check("ada", ip(HERE), at(0)), Ok(()));
+        let five = || -> Vec<Attempt<'_>> {
+            (0..SIGN_IN_FREE_FAILURES).map(|_| try_it(&throttle, "ada", HERE, at(0)).unwrap()).collect()
+        };
+        let mut judged = five();
+        assert_eq!(try_it(&throttle, "ada", HERE, at(0)).err(), Some(ATTEMPT_WAIT), "five are being judged");
+        judged.remove(0).succeed();
+        assert!(try_it(&throttle, "ada", HERE, at(0)).is_ok());
+    }
 
+    #[test]
+    fn a31_an_attempt_that_was_given_up_is_forgotten_at_once() {
         let throttle = SignInThrottle::new(SIGN_IN_FREE_FAILURES, SIGN_IN_MEMORY);
-        for _ in 0..SIGN_IN_FREE_FAILURES {
-            assert_eq!(throttle.check("ada", ip(HERE), at(0)), Ok(()));
+        for _ in 0..2 * SIGN_IN_FREE_FAILURES {
+            drop(try_it(&throttle, "ada", HERE, at(0)).expect("nobody was judged yet"));
         }
-        assert_eq!(
-            throttle.check("ada", ip(HERE), at(60)),
-            Ok(()),
-            "attempts that never reported are dropped"
-        );
+        let held: Vec<_> =
+            (0..SIGN_IN_FREE_FAILURES).map(|_| try_it(&throttle, "ada", HERE, at(0))).collect();
+        assert!(held.iter().all(Result::is_ok));
+        assert_eq!(try_it(&throttle, "ada", HERE, at(60)).err(), Some(ATTEMPT_WAIT), "however long it takes");
     }
 
     #[test]
     fn a31_one_source_cannot_try_a_list_of_names() {
         let throttle = SignInThrottle::new(SIGN_IN_FREE_FAILURES, SIGN_IN_MEMORY);
-        let let_in =
-            (0..200).filter(|n| throttle.check(&format!("name{n}"), ip(HERE), at(0)).is_ok()).count();
+        let let_in = (0..200).filter(|n| try_it(&throttle, &format!("name{n}"), HERE, at(0)).is_ok()).count();
         assert_eq!(let_in, SIGN_IN_PER_SOURCE.burst as usize);
-        assert_eq!(throttle.check("ada", ip(ELSEWHERE), at(0)), Ok(()));
+        assert!(try_it(&throttle, "ada", ELSEWHERE, at(0)).is_ok());
     }
 }

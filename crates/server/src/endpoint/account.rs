@@ -19,6 +19,7 @@ use portcullis_wire::scope::Scopes;
 use portcullis_wire::text::displayable;
 
 use crate::app::{App, Unavailable};
+use crate::client::Standing;
 use crate::endpoint::fault::{Fault, render};
 use crate::entropy::EntropyShapes as _;
 use crate::page::{Account, AccountClient, AgentLine, ClientFace, ClientKind, Notice, ResourceLine};
@@ -265,7 +266,7 @@ pub(crate) async fn password(State(app): State<Arc<App>>, request: Request) -> R
         return show(&app, &visitor, &user, problem(refusal), StatusCode::BAD_REQUEST, true).await;
     }
     let counted = format!("{}\0password", user.id);
-    if app.sign_ins.check(&counted, source, app.now()).is_err() {
+    let Ok(attempt) = app.sign_ins.check(&counted, source, Standing::Known, app.now()) else {
         return show(
             &app,
             &visitor,
@@ -275,12 +276,12 @@ pub(crate) async fn password(State(app): State<Arc<App>>, request: Request) -> R
             true,
         )
         .await;
-    }
+    };
     let current: String = current.chars().take(limit::PASSWORD_MAX + 1).collect();
-    match app.passwords.matches(current, Some(user.password.clone())).await {
-        Ok(true) => app.sign_ins.succeed(&counted, source),
+    match app.passwords.matches(current, Some(user.password.clone()), Standing::Known).await {
+        Ok(true) => attempt.succeed(),
         Ok(false) => {
-            app.sign_ins.fail(&counted, source, app.now());
+            attempt.fail(app.now());
             return show(
                 &app,
                 &visitor,

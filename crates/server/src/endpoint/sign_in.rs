@@ -9,7 +9,7 @@ use axum::response::Response;
 use http::StatusCode;
 use portcullis_jose::mint::{Opaque, Session};
 use portcullis_rules::model::account_key;
-use portcullis_rules::people::{self, FreshSession};
+use portcullis_rules::people::{self, FreshSession, SigningIn};
 use portcullis_rules::refusal::Refusal;
 use portcullis_store::BrowserAsk;
 use portcullis_wire::authorize::AuthorizeReply;
@@ -21,6 +21,7 @@ use portcullis_wire::limit;
 use portcullis_wire::time::UnixTime;
 
 use crate::app::{App, Unavailable};
+use crate::client::Standing;
 use crate::endpoint::authorize::{onward, ticket_in};
 use crate::endpoint::fault::{Fault, render};
 use crate::entropy::EntropyShapes as _;
@@ -31,6 +32,8 @@ use crate::ticket::{Holder, PendingRequest, Purpose};
 use crate::view::face;
 
 const KNOWN: &[u8] = b"known browser";
+/// How long a browser that signed in stays known to an account, in seconds.
+const KNOWN_LIFE: u64 = 365 * 24 * 60 * 60;
 
 /// The form, or what an empty installation says in its place.
 pub(crate) async fn page(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -162,60 +165,65 @@ async fn attempt(
     };
     let key = account_key(&name.chars().take(limit::ACCOUNT_NAME + 1).collect::<String>());
     // A browser that signed in to this account before has a counter of its own: strangers never slow it.
-    let counted = if knows(app, visitor, &key) {
-        format!("{key}\0{}", base64url::encode(visitor.digest().as_bytes()))
+    let (standing, counted) = if knows(app, visitor, &key) {
+        (Standing::Known, format!("{key}\0{}", base64url::encode(visitor.digest().as_bytes())))
     } else {
-        key.clone()
+        (Standing::Stranger, key.clone())
     };
-    if let Err(wait) = app.sign_ins.check(&counted, source, app.now()) {
-        return slowed(app, visitor, request, name, wait, source).await;
+    // Wherever this ends without a judgement, the attempt is dropped, and nothing is held against anybody.
+    let attempt = match app.sign_ins.check(&counted, source, standing, app.now()) {
+        Ok(attempt) => attempt,
+        Err(wait) => return slowed(app, visitor, request, name, wait, source).await,
+    };
+    let ask = BrowserAsk { client: None, session: visitor.session_ask(), ticket: None };
+    let (Ok(facts), Ok(here)) =
+        (app.store.sign_in_facts(key.clone(), ticket.digest).await, app.store.browser_facts(ask).await)
+    else {
+        return Fault::unavailable().page(app);
+    };
+    if facts.spent {
+        return Fault::form().page(app);
     }
-    let user = match app.store.user_by_key(key.clone()).await {
-        Ok(user) => user,
-        Err(error) => {
-            let Unavailable = error.into();
-            return Fault::unavailable().page(app);
-        }
-    };
-    let hash = user.map(|user| user.password);
     let fits = password.chars().count() <= limit::PASSWORD_MAX;
-    let proven = match app
-        .passwords
-        .matches(if fits { password.to_owned() } else { String::new() }, hash.clone())
-        .await
-    {
-        Ok(matches) => hash.filter(|_| matches && fits).map(|hash| hash.digest()),
-        Err(_) => return slowed(app, visitor, request, name, Duration::from_secs(2), source).await,
+    let text = if fits { password.to_owned() } else { String::new() };
+    let hash = facts.user.as_ref().map(|user| user.password.clone());
+    let Ok(matches) = app.passwords.matches(text, hash, standing).await else {
+        return slowed(app, visitor, request, name, Duration::from_secs(2), source).await;
     };
+    let user = facts.user.filter(|user| matches && fits && user.enabled);
+    let (attempt, tell) = match user {
+        Some(_) => (Some(attempt), false),
+        None => (None, attempt.fail(app.now())),
+    };
+    let proven = user.map(|user| user.password.digest());
     let fresh = app.mint.mint::<Session>(app.entropy.number(app.now()), app.entropy.bytes());
     let session = app.mint.read::<Session>(fresh.expose()).map_or(0, |presented| presented.number);
+    let opened = FreshSession { id: SessionId::from_number(session), digest: fresh.digest() };
+    let held = here.session.as_ref().map(|(session, _)| session);
+    let ask = SigningIn { proven, ticket, held, fresh: opened, tell };
     let outcome = app
         .settle(
             |store| store.sign_in_facts(key.clone(), ticket.digest),
-            |facts, now| {
-                people::sign_in(
-                    proven,
-                    ticket,
-                    facts,
-                    FreshSession { id: SessionId::from_number(session), digest: fresh.digest() },
-                    &app.settings.lifetimes,
-                    now,
-                )
-            },
+            |facts, now| people::sign_in(&ask, facts, &app.settings.lifetimes, now),
         )
         .await;
     match outcome {
         Ok(Ok(_)) => {
-            app.sign_ins.succeed(&counted, source);
+            if let Some(attempt) = attempt {
+                attempt.succeed();
+            }
             let next = match request {
                 Some(pending) => onward(app, "/consent", pending, visitor),
                 None => app.settings.url("/account"),
             };
-            signed_in(app, reply::see_other(&next), &fresh, &key, app.now())
+            signed_in(app, reply::see_other(&next), visitor, &fresh, &key)
         }
         Ok(Err(Refusal::FormSpent)) => Fault::form().page(app),
         Ok(Err(_)) => {
-            app.sign_ins.fail(&counted, source, app.now());
+            // The password was changed, or the account switched off, since it was looked at.
+            if let Some(attempt) = attempt {
+                attempt.fail(app.now());
+            }
             let fault =
                 SignInFault { text: "Name and password do not go together.".to_owned(), retry_after: None };
             show(app, visitor, request, name, Some(fault), StatusCode::FORBIDDEN, source).await
@@ -242,30 +250,43 @@ async fn slowed(
     response
 }
 
-/// Whether the browser carries our own note that it signed in to this account before.
+/// What our note says: this browser signed in to this account then.
+fn note(browser: &Digest, key: &str, at: UnixTime) -> Vec<u8> {
+    [Digest::of(key.as_bytes()).as_bytes(), browser.as_bytes(), at.millis().to_be_bytes().as_slice()].concat()
+}
+
+/// Whether the browser carries our own note that it, and no other, signed in to this account within the last year.
 fn knows(app: &App, visitor: &Visitor, key: &str) -> bool {
-    let note = visitor
-        .known
-        .as_deref()
-        .and_then(base64url::decode)
-        .and_then(|sealed| app.sealer.open(KNOWN, &sealed));
-    note.is_some_and(|note| note.as_slice() == Digest::of(key.as_bytes()).as_bytes())
+    let sealed = visitor.known.as_deref().and_then(base64url::decode);
+    let Some(told) = sealed.and_then(|sealed| app.sealer.open(KNOWN, &sealed)) else { return false };
+    let Some(at) = told.last_chunk().map(|at| UnixTime::from_millis(i64::from_be_bytes(*at))) else {
+        return false;
+    };
+    *told == note(&visitor.digest(), key, at) && app.now() < at + Duration::from_secs(KNOWN_LIFE)
 }
 
 /// Sets the cookies of a new session: its id is new, whatever the browser held before (threats, control 47).
 pub(crate) fn signed_in(
     app: &App,
     response: Response,
+    visitor: &Visitor,
     session: &Opaque<Session>,
     key: &str,
-    _now: UnixTime,
 ) -> Response {
-    let note = app.sealer.seal(KNOWN, app.entropy.bytes(), Digest::of(key.as_bytes()).as_bytes());
+    let note = app.sealer.seal(KNOWN, app.entropy.bytes(), &note(&visitor.digest(), key, app.now()));
     let response = reply::with_cookie(
         response,
         &set_cookie(app, "session", session.expose(), app.settings.lifetimes.session.as_secs()),
     );
-    reply::with_cookie(response, &set_cookie(app, "known", &base64url::encode(&note), BROWSER_LIFE))
+    let response =
+        reply::with_cookie(response, &set_cookie(app, "known", &base64url::encode(&note), KNOWN_LIFE));
+    // The note is about this browser's own cookie, so it must be the one that comes back.
+    match &visitor.fresh {
+        Some(fresh) => {
+            reply::with_cookie(response, &set_cookie(app, "browser", fresh.expose(), BROWSER_LIFE))
+        }
+        None => response,
+    }
 }
 
 /// Signs out this browser. "Not you?" on a consent page comes here too and goes on to sign-in.
