@@ -197,7 +197,7 @@ async fn x26_nobody_else_may_ask() {
     let (machine, secret) = world.machine("notes:read").await;
     let own = world.introspector(&world.notes).await;
     let public = [("client_id", client.id.as_str()), ("token", &tokens.access)];
-    world.net.post("/introspect", &public).await.refuses(400, "unauthorized_client");
+    world.net.post("/introspect", &public).await.refuses(401, "invalid_client");
     introspect(&world, &(machine, secret), &tokens.access).await.refuses(400, "unauthorized_client");
     introspect(&world, &(own.0.clone(), "wrong".to_owned()), &tokens.access)
         .await
