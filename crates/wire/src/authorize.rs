@@ -93,10 +93,12 @@ impl AuthorizeReply<'_> {
     /// The URL to send the browser to: the redirect URI byte for byte, our parameters behind it, each once.
     pub fn location(&self, redirect_uri: &str, state: Option<&str>, issuer: &str) -> String {
         let mut out = String::from(redirect_uri);
-        let mut glue = if redirect_uri.contains('?') { '&' } else { '?' };
-        if redirect_uri.ends_with(['?', '&']) {
-            glue = '\0';
-        }
+        // A question mark or ampersand glues only as the end of the query; within it or before it each is a letter.
+        let mut glue = match redirect_uri.split_once('?') {
+            None => '?',
+            Some((_, query)) if query.is_empty() || query.ends_with('&') => '\0',
+            Some(_) => '&',
+        };
         let mut put = |name: &str, value: &str| {
             if glue != '\0' {
                 out.push(glue);
@@ -142,6 +144,13 @@ mod tests {
             error,
             "http://127.0.0.1/?error=access_denied&error_description=no&iss=https%3A%2F%2Fi.example"
         );
-        assert_eq!(AuthorizeReply::Code("c").location("a://b?", None, "i"), "a://b?code=c&iss=i");
+        for (redirect, expected) in [
+            ("a://b?", "a://b?code=c&iss=i"),
+            ("a://b?q&", "a://b?q&code=c&iss=i"),
+            ("a://b?q?", "a://b?q?&code=c&iss=i"),
+            ("a://b&", "a://b&?code=c&iss=i"),
+        ] {
+            assert_eq!(AuthorizeReply::Code("c").location(redirect, None, "i"), expected);
+        }
     }
 }

@@ -67,7 +67,7 @@ impl Issuer {
     /// # Errors
     /// [`ResourceError`], by cause.
     pub fn parse(text: &str) -> Result<Self, ResourceError> {
-        let text = text.strip_suffix('/').unwrap_or(text);
+        let text = text.trim_end_matches('/');
         let url = absolute(text)?;
         if url.query().is_some() {
             return Err(ResourceError::Extra);

@@ -11,6 +11,10 @@ pub fn displayable(text: &str, most: usize) -> String {
             continue;
         }
         if !out.is_empty() {
+            if count + 1 >= most {
+                out.push('…');
+                return out;
+            }
             out.push(' ');
             count += 1;
         }
@@ -48,6 +52,7 @@ mod tests {
             ("nul", "a\0b", "a b"),
             ("tags", "x\u{e0041}", "x"),
             ("too long", "abcdefghijklm", "abcdefghijk…"),
+            ("too long by a word", "abcdefghijk lm", "abcdefghijk…"),
             ("only invisible", "\u{200b}", ""),
         ] {
             assert_eq!(displayable(given, 12), expected, "{name}");

@@ -43,7 +43,7 @@ pub(super) fn redirect(input: &[u8]) -> Verdict {
 /// A resource and an issuer keep their spelling; sameness goes both ways.
 pub(super) fn resource(input: &[u8]) -> Verdict {
     let (first, rest) = two(input);
-    if let Ok(issuer) = Issuer::parse(first.trim_end_matches('/')) {
+    if let Ok(issuer) = Issuer::parse(&first) {
         hold(Issuer::parse(issuer.as_str()).as_ref() == Ok(&issuer), "an issuer that reads otherwise")?;
         hold(!issuer.as_str().ends_with('/'), "an issuer that ends with a slash")?;
         let plain = issuer.url().scheme() == "http";

@@ -42,10 +42,11 @@ pub(super) fn scope(input: &[u8]) -> Verdict {
 pub(super) fn name(input: &[u8]) -> Verdict {
     let text = String::from_utf8_lossy(input);
     let shown = displayable(&text, limit::CLIENT_NAME);
-    hold(shown.chars().count() <= limit::CLIENT_NAME + 1, "longer than allowed")?;
+    hold(shown.chars().count() <= limit::CLIENT_NAME, "longer than allowed")?;
     let turns =
         |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'..='\u{200f}');
-    hold(!shown.chars().any(|c| c.is_control() || turns(c)), "a character that hides or turns text")
+    hold(!shown.chars().any(|c| c.is_control() || turns(c)), "a character that hides or turns text")?;
+    hold(displayable(&shown, limit::CLIENT_NAME) == shown, "what is shown would be shown otherwise")
 }
 
 /// A challenge stays one header with one scheme, whatever text comes into it.
