@@ -12,7 +12,7 @@ pub enum EventKind {
     SignedIn,
     /// A person signed out.
     SignedOut,
-    /// A known person's password was wrong.
+    /// Wrong passwords for a known person used up what one source has free.
     SignInRefused,
     /// A person allowed an agent.
     ConsentGiven,

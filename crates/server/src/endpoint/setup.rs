@@ -141,9 +141,7 @@ pub(crate) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
         )
         .await;
     match outcome {
-        Ok(Ok(_)) => {
-            signed_in(&app, reply::see_other(&app.settings.url("/account")), &visitor, &fresh, &key)
-        }
+        Ok(Ok(_)) => signed_in(&app, reply::see_other(&app.settings.url("/account")), &visitor, &fresh, &key),
         Ok(Err(Refusal::LinkDead | Refusal::UserUnknown)) => Fault::link().page(&app),
         Ok(Err(refusal)) => {
             show(
