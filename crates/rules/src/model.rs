@@ -12,6 +12,8 @@ use portcullis_wire::scope::Scopes;
 use portcullis_wire::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
+use crate::settings::Lifetimes;
+
 /// How we came to know a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -277,6 +279,21 @@ pub struct Grant {
     pub tip: Option<Tip>,
 }
 
+impl Grant {
+    /// Where it stands at `now`: as its row says, or over by itself, which its row learns at its next use.
+    pub fn state_at(&self, lifetimes: &Lifetimes, now: UnixTime) -> GrantState {
+        match (self.state, self.subject) {
+            (GrantState::Live, Subject::Person(_)) if self.expires_at.is_some_and(|end| end <= now) => {
+                GrantState::Ended(EndReason::Expired)
+            }
+            (GrantState::Live, Subject::Person(_)) if self.last_used_at + lifetimes.grant_idle <= now => {
+                GrantState::Ended(EndReason::Idle)
+            }
+            (state, _) => state,
+        }
+    }
+}
+
 /// A one-time link for the first account, or to reset a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetupLink {
@@ -364,4 +381,28 @@ pub struct Cut {
     pub target: CutTarget,
     /// When it was made, so that it can be forgotten once every token it touches has expired.
     pub at: UnixTime,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    #[test]
+    fn t16_a_grant_is_over_by_itself_when_it_is_idle_or_old() {
+        let lifetimes = Lifetimes::default();
+        let grant = samples::grant();
+        let moment = std::time::Duration::from_millis(1);
+        assert_eq!(
+            grant.state_at(&lifetimes, samples::NOW + lifetimes.grant_idle - moment),
+            GrantState::Live
+        );
+        let idle = grant.state_at(&lifetimes, samples::NOW + lifetimes.grant_idle);
+        assert_eq!(idle, GrantState::Ended(EndReason::Idle));
+        let used = Grant { last_used_at: samples::NOW + lifetimes.grant, ..grant.clone() };
+        let old = used.state_at(&lifetimes, samples::NOW + lifetimes.grant);
+        assert_eq!(old, GrantState::Ended(EndReason::Expired));
+        let machine = Grant { subject: Subject::Machine, expires_at: None, ..grant };
+        assert_eq!(machine.state_at(&lifetimes, samples::NOW + lifetimes.grant), GrantState::Live);
+    }
 }

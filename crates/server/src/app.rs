@@ -12,7 +12,8 @@ use portcullis_jose::master::MasterKey;
 use portcullis_jose::mint::Mint;
 use portcullis_jose::seal::Sealer;
 use portcullis_mcp::ToolTable;
-use portcullis_rules::model::{KeyRecord, KeyState};
+use portcullis_rules::facts::{AgentQuery, AgentRow};
+use portcullis_rules::model::{GrantState, KeyRecord, KeyState};
 use portcullis_rules::refusal::Refusal;
 use portcullis_rules::settings::LONGEST_ACCESS_TOKEN;
 use portcullis_rules::verdict::{Verdict, Write};
@@ -167,6 +168,17 @@ impl App {
                 .leeway(0)
                 .build(),
         )
+    }
+
+    /// The agents a query finds, each as it stands now: one that is idle or too old is over, whatever its row says.
+    pub(crate) async fn agents(&self, query: AgentQuery) -> Result<Vec<AgentRow>, Unavailable> {
+        let with_ended = query.ended;
+        let mut rows = self.store.agents(query).await?;
+        for row in &mut rows {
+            row.grant.state = row.grant.state_at(&self.settings.lifetimes, self.now());
+        }
+        rows.retain(|row| with_ended || !matches!(row.grant.state, GrantState::Ended(_)));
+        Ok(rows)
     }
 
     pub(crate) fn now(&self) -> UnixTime {

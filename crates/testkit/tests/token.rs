@@ -354,6 +354,7 @@ async fn t16_t_idle_grants_end_unused_old_or_with_what_they_rest_on() {
     world.advance(DAY * 29);
     let idle = Tokens::of(&client.refresh(&idle.refresh).await);
     world.advance(DAY * 30);
+    assert!(world.administer(Command::AgentList { all: false }).await.is_empty(), "over by itself, unasked");
     client.refresh(&idle.refresh).await.refuses(400, "invalid_grant");
     alice.sign_in("alice", PASSWORD).await;
     let mut old = client.connect(&mut alice, None).await;

@@ -200,7 +200,7 @@ pub(super) async fn remove(app: &App, text: &str) -> Rows {
 }
 
 pub(super) async fn agents(app: &App, all: bool) -> Rows {
-    let rows = app.store.agents(AgentQuery { ended: all, most: LISTED, ..AgentQuery::default() }).await?;
+    let rows = app.agents(AgentQuery { ended: all, most: LISTED, ..AgentQuery::default() }).await?;
     Ok(rows
         .iter()
         .map(|row| {
@@ -210,8 +210,7 @@ pub(super) async fn agents(app: &App, all: bool) -> Rows {
 }
 
 async fn one(app: &App, id: portcullis_wire::id::GrantId) -> Rows {
-    let rows =
-        app.store.agents(AgentQuery { ended: true, most: 1, id: Some(id), ..AgentQuery::default() }).await?;
+    let rows = app.agents(AgentQuery { ended: true, most: 1, id: Some(id), ..AgentQuery::default() }).await?;
     Ok(rows
         .iter()
         .map(|row| {

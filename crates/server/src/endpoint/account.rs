@@ -43,7 +43,7 @@ async fn here(app: &App, visitor: &Visitor) -> Result<(Session, User), Response>
 /// How many agents act for a person.
 pub(crate) async fn agent_count(app: &App, user: UserId) -> usize {
     let query = AgentQuery { user: Some(user), most: AGENTS_SHOWN, ..AgentQuery::default() };
-    app.store.agents(query).await.map_or(0, |agents| agents.len())
+    app.agents(query).await.map_or(0, |agents| agents.len())
 }
 
 /// Shows the page.
@@ -71,7 +71,7 @@ async fn show(
     password_open: bool,
 ) -> Response {
     let query = AgentQuery { user: Some(user.id), most: AGENTS_SHOWN, ..AgentQuery::default() };
-    let Ok(rows) = app.store.agents(query).await else { return Fault::unavailable().page(app) };
+    let Ok(rows) = app.agents(query).await else { return Fault::unavailable().page(app) };
     let now = app.now();
     let make = || {
         app.tickets.make(
