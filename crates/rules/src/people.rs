@@ -331,7 +331,7 @@ mod tests {
             ),
             (
                 "form used",
-                SignInFacts { spent: true, ..facts.clone() },
+                SignInFacts { spent: true, ..facts },
                 Some(user.password.digest()),
                 Refusal::FormSpent,
             ),
@@ -373,7 +373,7 @@ mod tests {
             reset: None,
             expires_at: samples::NOW + Duration::from_secs(1),
         };
-        let facts = SetupFacts { link: Some(link.clone()), user: None, has_users: false };
+        let facts = SetupFacts { link: Some(link), user: None, has_users: false };
         let run = |shown: &[u8], facts: &SetupFacts, now| {
             set_up(&Digest::of(shown), samples::user(), facts, fresh(), &Lifetimes::default(), now).outcome
         };
