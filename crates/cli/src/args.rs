@@ -222,6 +222,9 @@ pub(crate) enum Keys {
     /// List the keys
     List,
     /// Sign with the next key from now on, and publish a new next one
+    ///
+    /// A key is published for five minutes before it signs, so that every verifier has seen it: a second rotation is
+    /// refused until then.
     Rotate,
 }
 

@@ -99,7 +99,8 @@ pub enum Command {
     },
     /// Lists signing keys.
     KeyList,
-    /// Makes the next key the signing one.
+    /// Makes the next key the signing one; refused while verifiers may not have seen that key yet, which is for five
+    /// minutes after the rotation before.
     KeyRotate,
 }
 

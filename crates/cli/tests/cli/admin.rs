@@ -38,10 +38,17 @@ fn errands(directory: &Path, who: &str) {
 
     let before = at(directory, "keys list --json", "").rows();
     let rotated = at(directory, "keys rotate", "");
-    assert_eq!(rotated.code, 0, "{}", rotated.err);
     let after = at(directory, "keys list --json", "").rows();
     let active = |rows: &[Value]| rows.iter().find(|row| row["state"] == "active").unwrap()["kid"].clone();
-    assert_ne!(active(&before), active(&after));
+    if before.len() == 2 {
+        assert_eq!(rotated.code, 0, "{}", rotated.err);
+        assert_ne!(active(&before), active(&after));
+    } else {
+        // The next key came with the rotation just before: no verifier need have seen it yet.
+        assert_eq!(rotated.code, 1);
+        assert!(rotated.err.contains("rotate after"), "{}", rotated.err);
+        assert_eq!(before, after);
+    }
     assert_eq!(at(directory, "agents list --json", "").rows(), Vec::<Value>::new());
     for words in [
         "agents revoke 1",
