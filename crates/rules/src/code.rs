@@ -306,7 +306,7 @@ mod tests {
                 ..case()
             },
             Case {
-                code: Some(spent.clone()),
+                code: Some(spent),
                 client: Some(Client { id: ClientId::parse("other").unwrap(), ..samples::public_client() }),
                 ..case()
             },

@@ -137,7 +137,7 @@ mod tests {
     fn x01_confidential_pre_registered_clients_only() {
         let machine = samples::machine_client();
         assert_eq!(run(machine.clone(), None, None).outcome.unwrap().scopes.to_string(), "read");
-        let registered = Client { origin: Origin::Registered, ..machine.clone() };
+        let registered = Client { origin: Origin::Registered, ..machine };
         assert_eq!(run(registered, None, None).outcome.err(), Some(Refusal::GrantNotAllowed));
         let public = samples::public_client();
         let facts = MachineFacts { client: Some(public), ..MachineFacts::default() };
