@@ -50,7 +50,11 @@ pub(crate) async fn caller(
         }
     };
     let id = named.ok_or_else(unknown)?;
-    let client = known_client(app, &id, source).await.map_err(reply::unavailable)?.ok_or_else(unknown)?;
+    let looked_at = match &auth {
+        // Nothing to check ahead: the decision reads the row in its own snapshot.
+        ClientAuth::None { .. } | ClientAuth::Basic { .. } | ClientAuth::Post { .. } if !id.is_url() => None,
+        _ => Some(known_client(app, &id, source).await.map_err(reply::unavailable)?.ok_or_else(unknown)?),
+    };
     let proof = match &auth {
         ClientAuth::None { .. } => ClientProof::Public,
         ClientAuth::Basic { secret, .. } | ClientAuth::Post { secret, .. } => {
@@ -58,9 +62,10 @@ pub(crate) async fn caller(
         }
         ClientAuth::Assertion { assertion, .. } => {
             let endpoint = app.settings.url("/token");
+            let client = looked_at.as_ref().ok_or_else(unknown)?;
             assertion_proof(
                 &app.documents,
-                &client,
+                client,
                 assertion.expose(),
                 &app.settings.issuer,
                 &endpoint,
