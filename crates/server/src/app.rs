@@ -61,9 +61,6 @@ pub enum StartError {
     /// Access tokens would outlive what is remembered of revocations.
     #[error("access tokens may live for {} hours at the most", LONGEST_ACCESS_TOKEN.as_secs() / 3600)]
     AccessTokenLife,
-    /// The password hasher.
-    #[error("the password hasher does not work")]
-    Passwords,
     /// Too many conflicts.
     #[error("the store changes under us: is another server using it?")]
     Contended,
@@ -134,7 +131,7 @@ impl App {
                 settings.insecure_cimd_loopback,
                 settings.schemes.clone(),
             ),
-            passwords: Passwords::new(entropy.bytes()).map_err(|_| StartError::Passwords)?,
+            passwords: Passwords::new(),
             registrations: Buckets::new(Rate {
                 burst: settings.registration.burst,
                 refill: std::time::Duration::from_secs(1) / settings.registration.per_second.max(1),
