@@ -110,7 +110,9 @@ impl Site {
     fn is_ours(&self, host: &str) -> bool {
         let name =
             host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(host, |(name, _)| name);
-        self.hosts.iter().any(|known| known == host) || matches!(name, "127.0.0.1" | "[::1]" | "localhost")
+        // A server on this very computer has one name there: under another, cookies and metadata would not fit.
+        self.hosts.iter().any(|known| known == host)
+            || (!self.loopback && matches!(name, "127.0.0.1" | "[::1]" | "localhost"))
     }
 
     /// One spelling for each authority: lower case, the scheme's own port left out, no user name.
@@ -180,6 +182,20 @@ mod tests {
             assert_eq!(ask(&site, Some(host), None).is_ok(), fits, "{host}");
         }
         assert_eq!(ask(&site, None, None), Err(Denied::Host));
+    }
+
+    #[test]
+    fn r18_a_resource_on_this_computer_has_one_name_there() {
+        let site = site("http://127.0.0.1:8414/mcp");
+        for (host, fits) in [
+            ("127.0.0.1:8414", true),
+            ("localhost:8414", false),
+            ("[::1]:8414", false),
+            ("127.0.0.1", false),
+            ("evil.example", false),
+        ] {
+            assert_eq!(ask(&site, Some(host), None).is_ok(), fits, "{host}");
+        }
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub enum Refusal {
     ChallengeMethod,
     /// `state` is longer than allowed.
     StateTooLong,
+    /// It may not ask what tokens are worth.
+    MayNotIntrospect,
     /// Scopes that do not exist, or beyond what was approved.
     ScopeUnknown,
     /// Beyond what was approved for this grant.
@@ -114,7 +116,9 @@ impl Refusal {
             | Self::ClientUnproven
             | Self::MethodMismatch
             | Self::AssertionReplayed => ErrorCode::InvalidClient,
-            Self::GrantNotAllowed | Self::AgentSuspended => ErrorCode::UnauthorizedClient,
+            Self::GrantNotAllowed | Self::MayNotIntrospect | Self::AgentSuspended => {
+                ErrorCode::UnauthorizedClient
+            }
             Self::RedirectMissing
             | Self::RedirectUnknown
             | Self::RequestMalformed
@@ -178,7 +182,10 @@ impl Refusal {
             }
             Self::ChallengeMethod => "code_challenge_method must be S256.",
             Self::StateTooLong => "state is longer than 2048 bytes.",
-            Self::ScopeUnknown => "None of the scopes asked for exists at this resource.",
+            Self::ScopeUnknown => "None of the scopes asked for can be had by this client at this resource.",
+            Self::MayNotIntrospect => {
+                "This client may not introspect tokens; a resource server's credentials may."
+            }
             Self::ScopeBeyondGrant => {
                 "The scope goes beyond what was approved. Ask for less, or send the person to authorize again."
             }

@@ -47,6 +47,14 @@ impl DocumentFault {
         match self {
             Self::NotAUrl(_) | Self::Invalid(_) | Self::Metadata(_) | Self::Mismatch => 400,
             Self::Throttled => 429,
+            // What no such host may ever be is the asker's fault, and stays so.
+            Self::Fetch(
+                FetchError::Scheme
+                | FetchError::Form
+                | FetchError::Host
+                | FetchError::Port
+                | FetchError::Address(_),
+            ) => 400,
             Self::Fetch(_) => 502,
         }
     }

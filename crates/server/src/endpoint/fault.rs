@@ -104,13 +104,15 @@ impl Fault {
 
     /// A metadata document that could not be used (protocol C10).
     pub(crate) fn document(fault: DocumentFault) -> Self {
+        let last = "If this page returns, send the app's support the lines below.";
+        let next = if fault.is_transient() { vec!["Try again in a minute.", last] } else { vec![last] };
         Self::new(
             StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST),
             fault.code(),
             "The app's description could not be used",
             fault.what(),
             MAKER,
-            vec!["Try again in a minute.", "If this page returns, send the app's support the lines below."],
+            next,
         )
         .fact(Fact::text("Because", &fault.why()))
     }

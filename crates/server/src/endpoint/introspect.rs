@@ -63,7 +63,7 @@ pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> R
                     Verdict::refuse(Refusal::MethodMismatch)
                 }
                 Ok(client) => match &client.introspects {
-                    None => Verdict::refuse(Refusal::GrantNotAllowed).spending(&caller.proof),
+                    None => Verdict::refuse(Refusal::MayNotIntrospect).spending(&caller.proof),
                     Some(own) => {
                         let active = claims
                             .as_ref()
