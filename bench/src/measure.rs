@@ -48,10 +48,10 @@ pub(crate) fn run(plan: &Plan) -> Outcome<bool> {
 /// The bare route, the guarded one, and the guarded one with tokens never seen.
 async fn routes(plan: &Plan, site: &Site, report: &mut Report) -> Outcome<()> {
     let tokens = machine_tokens(site).await?;
-    let bare = [call(&site.address, "/bare", None)];
-    let guarded: Vec<_> = tokens.iter().map(|token| call(&site.address, "/mcp", Some(token))).collect();
-    let mut unseen: Vec<_> =
-        site.first.iter().map(|token| call(&site.address, "/first", Some(token))).collect();
+    // The same requests, token and all: what is compared is what the guard does, not what a longer request costs.
+    let bare: Vec<_> = tokens.iter().map(|token| call(&site.address, "/bare", token)).collect();
+    let guarded: Vec<_> = tokens.iter().map(|token| call(&site.address, "/mcp", token)).collect();
+    let mut unseen: Vec<_> = site.first.iter().map(|token| call(&site.address, "/first", token)).collect();
     let (mut bares, mut seens, mut firsts) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..plan.rounds {
         bares.push(load(site, plan.seconds, 200, repeat(&bare)).await?);

@@ -38,7 +38,7 @@ pub(crate) async fn run(site: &Site, refresh: &[String]) -> Outcome<Cut> {
         let through = Arc::new(AtomicUsize::new(0));
         let mut callers = tokio::task::JoinSet::new();
         for _ in 0..CALLERS {
-            let request = call(&site.address, "/mcp", Some(&access));
+            let request = call(&site.address, "/mcp", &access);
             let (answered, through) = (Arc::clone(&answered), Arc::clone(&through));
             let mut connection = Connection::open(&site.address).await?;
             callers.spawn(async move {

@@ -82,11 +82,10 @@ pub(crate) fn form(address: &str, path: &str, headers: &str, body: &str) -> Vec<
     post(address, path, "application/x-www-form-urlencoded", headers, body)
 }
 
-/// A call of a tool at `path`, with a bearer token if there is one.
-pub(crate) fn call(address: &str, path: &str, token: Option<&str>) -> Vec<u8> {
+/// A call of a tool at `path`, with a bearer token.
+pub(crate) fn call(address: &str, path: &str, token: &str) -> Vec<u8> {
     const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello"}}}"#;
-    let bearer = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let accept = format!("accept: application/json, text/event-stream\r\n{bearer}");
+    let accept = format!("accept: application/json, text/event-stream\r\nauthorization: Bearer {token}\r\n");
     post(address, path, "application/json", &accept, BODY)
 }
 
