@@ -6,7 +6,7 @@ use portcullis_wire::register::{AuthMethod, GrantType};
 use portcullis_wire::scope::{OFFLINE_ACCESS, Scopes};
 use portcullis_wire::time::UnixTime;
 
-use crate::catalog::{Catalog, ResourceEntry};
+use crate::catalog::ResourceEntry;
 use crate::code::{Granted, RefreshOut};
 use crate::event::{Event, EventKind};
 use crate::facts::MachineFacts;
@@ -98,14 +98,6 @@ fn scopes(client: &Client, asked: Option<&str>, entry: &ResourceEntry) -> Result
         Scopes::parse(asked.unwrap_or_default()).map_err(|_| Refusal::ScopeUnknown)?.without(OFFLINE_ACCESS);
     let granted = if named.is_empty() { most } else { named.intersection(&most) };
     if granted.is_empty() { Err(Refusal::ScopeUnknown) } else { Ok(granted) }
-}
-
-/// The resource of a machine's request; a client with scopes at one resource alone need not name it.
-///
-/// # Errors
-/// As [`Catalog::named`].
-pub fn resource<'a>(catalog: &'a Catalog, asked: &[String]) -> Result<&'a ResourceEntry, Refusal> {
-    catalog.named(asked)
 }
 
 /// What stands for an assertion's `jti`, so that it is used once (RFC 7523 §3).

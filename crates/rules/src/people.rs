@@ -9,7 +9,7 @@ use portcullis_wire::time::UnixTime;
 
 use crate::event::{Event, EventKind};
 use crate::facts::{SetupFacts, SignInFacts};
-use crate::model::{CutTarget, EndReason, PasswordHash, Session, SetupLink, User, account_key};
+use crate::model::{CutTarget, EndReason, PasswordHash, Session, SetupLink, User};
 use crate::refusal::Refusal;
 use crate::settings::Lifetimes;
 use crate::verdict::{Expect, Verdict, Write};
@@ -271,16 +271,12 @@ pub fn remove(user: UserId, now: UnixTime) -> Verdict<()> {
         .writing(Write::Audit(Event::new(EventKind::UserRemoved, now).user(user)))
 }
 
-/// The account of that name, by the one spelling accounts are counted under.
-pub fn key(name: &str) -> String {
-    account_key(name)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::model::account_key;
     use crate::samples;
 
     fn ticket() -> Ticket {
