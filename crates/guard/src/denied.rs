@@ -26,6 +26,9 @@ pub enum TokenFault {
     /// It was revoked, or what it rests on was.
     #[error("the token has been revoked")]
     Revoked,
+    /// Its issuer does not know it, or no longer.
+    #[error("the token is not known here, or has ended")]
+    Unknown,
 }
 
 /// Why a request was refused.

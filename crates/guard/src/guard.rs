@@ -25,7 +25,7 @@ use crate::agent::{Agent, Proof};
 use crate::bearer;
 use crate::denied::{ChallengeKind, Denied, TokenFault};
 use crate::layer::Require;
-use crate::ports::{Clock, Keys, NoRevocations, Revocations};
+use crate::ports::{Clock, Keys, NoRevocations, OpaqueFault, OpaqueTokens, Revocations};
 use crate::site::Site;
 
 /// Most verified tokens remembered by one guard. One costs about a kilobyte.
@@ -52,6 +52,7 @@ struct Inner {
     keys: Arc<dyn Keys>,
     clock: Arc<dyn Clock>,
     revocations: Arc<dyn Revocations>,
+    opaque: Option<Arc<dyn OpaqueTokens>>,
     tools: Arc<ToolTable>,
     discovery: Option<Scopes>,
     site: Site,
@@ -82,6 +83,13 @@ impl GuardBuilder {
     #[must_use]
     pub fn revocations(mut self, revocations: Arc<dyn Revocations>) -> Self {
         self.inner.revocations = revocations;
+        self
+    }
+
+    /// Takes personal tokens too. Without it only signed ones are taken.
+    #[must_use]
+    pub fn opaque_tokens(mut self, opaque: Arc<dyn OpaqueTokens>) -> Self {
+        self.inner.opaque = Some(opaque);
         self
     }
 
@@ -148,6 +156,7 @@ impl Guard {
                 keys,
                 clock,
                 revocations: Arc::new(NoRevocations),
+                opaque: None,
                 tools: Arc::new(ToolTable::default()),
                 discovery: None,
                 site,
@@ -215,11 +224,18 @@ impl Guard {
         Ok(agent)
     }
 
-    /// As [`Guard::verify`] does, now, fetching the keys once when they seem to be out of date.
+    /// As [`Guard::verify`] does, now, fetching the keys once when they seem to be out of date; and it takes opaque
+    /// tokens, where there are any.
     ///
     /// # Errors
     /// [`Denied`], by cause.
     pub async fn admit_headers(&self, headers: &HeaderMap, uri: &Uri) -> Result<Agent, Denied> {
+        if let Some(opaque) = &self.inner.opaque
+            && let Ok(token) = bearer::token(headers, uri)
+            && opaque.is_one(token)
+        {
+            return self.admit_opaque(token, opaque.as_ref()).await;
+        }
         match self.verify(headers, uri, self.inner.clock.now()) {
             Err(Denied::Unready | Denied::Token(TokenFault::Jose(JoseError::UnknownKey))) => {
                 self.inner.keys.refresh().await;
@@ -227,6 +243,30 @@ impl Guard {
             }
             verdict => verdict,
         }
+    }
+
+    async fn admit_opaque(&self, token: &str, opaque: &dyn OpaqueTokens) -> Result<Agent, Denied> {
+        let inner = &self.inner;
+        if token.len() > limit::JWT {
+            return Err(TokenFault::Jose(JoseError::TooLong).into());
+        }
+        if !inner.revocations.is_current() {
+            return Err(Denied::Unready);
+        }
+        let digest = Digest::of(token.as_bytes());
+        if let Some(seen) = inner.seen.get(&digest)
+            && self.hold(seen.agent.proof(), inner.clock.now()).is_ok()
+        {
+            return Ok(seen.agent.clone());
+        }
+        let claims = opaque.claims(token).await.map_err(|fault| match fault {
+            OpaqueFault::Refused => TokenFault::Unknown.into(),
+            OpaqueFault::Unavailable => Denied::Unready,
+        })?;
+        let agent = Agent::new(claims, String::new(), &inner.resource, &inner.tools)?;
+        self.hold(agent.proof(), inner.clock.now())?;
+        inner.seen.insert(digest, Arc::new(Seen { agent: agent.clone(), keys: inner.keys.keys() }));
+        Ok(agent)
     }
 
     /// Remembers a token that the issuer, in this very process, has just signed with the key `kid`, so that its first
@@ -276,7 +316,16 @@ impl Guard {
         self.inner.clock.now() < end && self.inner.revocations.is_current() && self.uncut(proof).is_ok()
     }
 
-    pub(crate) fn check_site(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Denied> {
+    /// Resolves when something may have been revoked.
+    pub(crate) fn changed(&self) -> crate::ports::BoxFuture<'static, ()> {
+        self.inner.revocations.changed()
+    }
+
+    /// Whether the request was sent to us, and by a page that may (`Host`, `Origin`): what is asked before all else.
+    ///
+    /// # Errors
+    /// [`Denied::Host`] or [`Denied::Origin`].
+    pub fn check_site(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Denied> {
         self.inner.site.check(headers, uri)
     }
 

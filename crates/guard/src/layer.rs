@@ -25,9 +25,6 @@ use crate::guard::Guard;
 use crate::ports::BoxFuture;
 use crate::stream;
 
-/// How much of a refused request's body is still read, in bytes, so that its connection can go on.
-const UNREAD_BODY: usize = 64 * 1024;
-
 /// Lets through who holds the scopes it was made with. Made by [`Guard::require`].
 #[derive(Clone, Debug)]
 pub struct Require {
@@ -108,16 +105,6 @@ async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Denied> {
     }
 }
 
-/// Reads what a refused request still sends, up to [`UNREAD_BODY`]. A server that answers without reading must close
-/// the connection, and a client that writes its body after its headers then loses its next request to that. What is
-/// longer is not read, and the answer says that the connection ends.
-async fn drain(version: Version, body: Body, response: &mut Response<Body>) {
-    let drained = body.is_end_stream() || Limited::new(body, UNREAD_BODY).collect().await.is_ok();
-    if !drained && version <= Version::HTTP_11 {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-}
-
 impl<S> Layer<S> for Require {
     type Service = Guarded<S>;
 
@@ -159,36 +146,22 @@ where
             let (parts, body) = request.into_parts();
             let (mut body, version) = (Body::new(body), parts.version);
             if let Err(denied) = require.guard.check_site(&parts.headers, &parts.uri) {
-                let mut response = require.guard.refuse(&denied, &require.required);
-                drain(version, body, &mut response).await;
-                return Ok(response);
+                return Ok(require.guard.turn_away(&denied, &require.required, version, body).await);
             }
-            if cors::is_preflight(&parts.method, &parts.headers) {
-                return Ok(preflight(&parts.headers));
+            if let Some(response) = Guard::preflight(&parts.method, &parts.headers) {
+                return Ok(response);
             }
             let from_page = parts.headers.contains_key(ORIGIN);
             let mut response = match require.admit(parts, &mut body).await {
                 Ok((request, proof)) => {
                     stream::watch(&require.guard, proof, inner.call(request).await?.map(Body::new))
                 }
-                Err(denied) => {
-                    let mut response = require.guard.refuse(&denied, &require.required);
-                    drain(version, body, &mut response).await;
-                    response
-                }
+                Err(denied) => require.guard.turn_away(&denied, &require.required, version, body).await,
             };
             if from_page {
-                cors::expose(response.headers_mut());
+                Guard::expose(&mut response);
             }
             Ok(response)
         })
     }
-}
-
-fn preflight(asked: &HeaderMap) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    cors::answer(asked, response.headers_mut());
-    cors::expose(response.headers_mut());
-    response
 }

@@ -39,6 +39,34 @@ pub trait Revocations: Send + Sync {
     fn is_current(&self) -> bool {
         true
     }
+
+    /// Resolves at the first change to the answers above that comes after this call; it may resolve without one. Quiet
+    /// streams wait for it, so that a cut ends them at once, and one that says nothing lets them wait for their next event.
+    fn changed(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// Tokens without a signature of their own, which only their issuer can read: personal tokens, for scripts.
+pub trait OpaqueTokens: Send + Sync {
+    /// Whether it has the form of one. Costs next to nothing.
+    fn is_one(&self, token: &str) -> bool;
+
+    /// What it stands for now. The claims say until when the answer may be reused (`exp`), which is not for long, and
+    /// which revocations it has seen (`rev`).
+    ///
+    /// # Errors
+    /// [`OpaqueFault`].
+    fn claims<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<AccessClaims, OpaqueFault>>;
+}
+
+/// Why an opaque token was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpaqueFault {
+    /// It is not known, has ended, or is for another resource. Which of these is nobody's business.
+    Refused,
+    /// It cannot be looked up at the moment.
+    Unavailable,
 }
 
 /// Keys that never change.

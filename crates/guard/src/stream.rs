@@ -1,6 +1,7 @@
-//! Open streams end when what let them begin is gone (protocol R26): before each event leaves, the guard asks whether
-//! the agent behind it was cut off, or its time is over.
+//! Open streams end when what let them begin is gone (protocol R26): before each event leaves, and whenever something
+//! was revoked, the guard asks whether the agent behind it was cut off, or its time is over.
 
+use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,6 +15,7 @@ use portcullis_wire::time::UnixTime;
 
 use crate::agent::Proof;
 use crate::guard::Guard;
+use crate::ports::BoxFuture;
 
 const EVENT_STREAM: &str = "text/event-stream";
 
@@ -23,7 +25,8 @@ pub(crate) fn watch(guard: &Guard, proof: Arc<Proof>, response: Response<Body>) 
         return response;
     }
     let end = guard.stream_end(&proof);
-    response.map(|body| Body::new(Watched { body: Some(body), guard: guard.clone(), proof, end }))
+    let changed = guard.changed();
+    response.map(|body| Body::new(Watched { body: Some(body), guard: guard.clone(), proof, end, changed }))
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
@@ -31,12 +34,13 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(EVENT_STREAM))
 }
 
-/// A stream that stops. While nothing happens in it nothing is asked, and nothing flows.
+/// A stream that stops.
 struct Watched {
     body: Option<Body>,
     guard: Guard,
     proof: Arc<Proof>,
     end: UnixTime,
+    changed: BoxFuture<'static, ()>,
 }
 
 impl http_body::Body for Watched {
@@ -47,10 +51,19 @@ impl http_body::Body for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum_core::Error>>> {
-        let Some(body) = self.body.as_mut() else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(body).poll_frame(context));
-        if frame.is_some() && self.guard.flows(&self.proof, self.end) {
-            return Poll::Ready(frame);
+        let this = &mut *self;
+        let Some(body) = this.body.as_mut() else { return Poll::Ready(None) };
+        let mut flows = true;
+        while flows && this.changed.as_mut().poll(context).is_ready() {
+            // The next change is listened for before the question is asked, so that none falls in between.
+            this.changed = this.guard.changed();
+            flows = this.guard.flows(&this.proof, this.end);
+        }
+        if flows {
+            let frame = ready!(Pin::new(body).poll_frame(context));
+            if frame.is_some() && this.guard.flows(&this.proof, this.end) {
+                return Poll::Ready(frame);
+            }
         }
         // Dropping the source tells the service behind that nobody listens any more.
         self.body = None;
