@@ -1,7 +1,6 @@
 //! Open streams end when what let them begin is gone (protocol R26): before each event leaves, and whenever something
 //! was revoked, the guard asks whether the agent behind it was cut off, or its time is over.
 
-use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};

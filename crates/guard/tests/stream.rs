@@ -51,6 +51,22 @@ async fn r26_a_stream_ends_at_the_first_event_after_its_agent_was_cut_off() {
 }
 
 #[tokio::test]
+async fn r26_a_quiet_stream_ends_at_the_cut_itself() {
+    let world = World::new();
+    let (mut sender, mut body) = open(&world.plain(), &world.token("mcp:tools"), "text/event-stream").await;
+    let waiting = tokio::spawn(async move { next(&mut body).await });
+    world.changed.notify_waiters(); // somebody else was cut off
+    sender.send_data(Bytes::from_static(b"data: 1\n\n")).await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap(), "data: 1\n\n");
+
+    let (mut sender, mut body) = open(&world.plain(), &world.token("mcp:tools"), "text/event-stream").await;
+    world.cut_after.store(2, Ordering::SeqCst);
+    world.changed.notify_waiters();
+    assert_eq!(next(&mut body).await, None, "without any event");
+    assert!(sender.send_data(Bytes::from_static(b"data: 1\n\n")).await.is_err(), "and the service is told");
+}
+
+#[tokio::test]
 async fn r26_a_stream_outlives_its_token_by_no_more_than_its_bound() {
     let world = World::new();
     let (mut sender, mut body) =

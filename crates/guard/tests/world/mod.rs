@@ -9,7 +9,9 @@ use axum_core::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use portcullis_guard::{Agent, BoxFuture, Clock, Guard, GuardBuilder, Keys, Revocations};
+use portcullis_guard::{
+    Agent, BoxFuture, Clock, Guard, GuardBuilder, Keys, OpaqueFault, OpaqueTokens, Revocations,
+};
 use portcullis_jose::claims::{AccessClaims, Audience};
 use portcullis_jose::key::{Alg, KeySet, SigningKey};
 use portcullis_mcp::ToolTable;
@@ -31,6 +33,11 @@ pub(crate) struct World {
     pub(crate) refreshes: AtomicU64,
     pub(crate) cut_after: AtomicU64,
     pub(crate) silent: AtomicBool,
+    pub(crate) changed: Arc<tokio::sync::Notify>,
+    /// How often a personal token was looked up.
+    pub(crate) lookups: AtomicU64,
+    /// What a look-up finds; none is a store that does not answer.
+    pub(crate) personal: Mutex<Option<Result<AccessClaims, OpaqueFault>>>,
 }
 
 impl Clock for World {
@@ -57,6 +64,20 @@ impl Revocations for World {
     }
     fn is_current(&self) -> bool {
         !self.silent.load(Ordering::SeqCst)
+    }
+    fn changed(&self) -> BoxFuture<'static, ()> {
+        Box::pin(Arc::clone(&self.changed).notified_owned())
+    }
+}
+
+impl OpaqueTokens for World {
+    fn is_one(&self, token: &str) -> bool {
+        token.starts_with("pt_")
+    }
+    fn claims<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<AccessClaims, OpaqueFault>> {
+        self.lookups.fetch_add(1, Ordering::SeqCst);
+        let found = self.personal.lock().unwrap().clone();
+        Box::pin(std::future::ready(found.unwrap_or(Err(OpaqueFault::Unavailable))))
     }
 }
 
@@ -87,6 +108,9 @@ impl World {
             refreshes: AtomicU64::new(0),
             cut_after: AtomicU64::new(0),
             silent: AtomicBool::new(false),
+            changed: Arc::default(),
+            lookups: AtomicU64::new(0),
+            personal: Mutex::new(None),
         })
     }
 
