@@ -31,7 +31,10 @@ impl App {
         let mut sweep = tokio::time::interval(SWEEP);
         loop {
             tokio::select! {
-                _ = flush.tick() => self.flush().await,
+                _ = flush.tick() => {
+                    self.cuts.tick();
+                    self.flush().await;
+                }
                 _ = sweep.tick() => self.sweep().await,
             }
         }

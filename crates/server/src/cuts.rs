@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use portcullis_guard::{Clock, Revocations};
+use portcullis_guard::{BoxFuture, Clock, Revocations};
 use portcullis_jose::claims::AccessClaims;
 use portcullis_rules::model::{Cut, CutTarget};
 use portcullis_wire::id::GrantId;
 use portcullis_wire::time::UnixTime;
+use tokio::sync::Notify;
 
 /// Agents whose use is remembered between two flushes; beyond it a use goes unnoticed, never unjudged.
 const SEEN_AT_MOST: usize = 64 * 1024;
@@ -46,12 +47,19 @@ pub(crate) struct Cuts {
     /// How many there are: with none, nothing is looked up.
     count: AtomicUsize,
     seen: Mutex<HashMap<GrantId, UnixTime>>,
+    changed: Arc<Notify>,
     clock: Arc<dyn Clock>,
 }
 
 impl Cuts {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { numbers: RwLock::default(), count: AtomicUsize::new(0), seen: Mutex::default(), clock }
+        Self {
+            numbers: RwLock::default(),
+            count: AtomicUsize::new(0),
+            seen: Mutex::default(),
+            changed: Arc::default(),
+            clock,
+        }
     }
 
     /// Applies cuts: after their commit, before the answer.
@@ -67,6 +75,13 @@ impl Cuts {
         }
         let count = numbers.all().into_iter().map(|map| map.len()).sum();
         self.count.store(count, Ordering::Release);
+        drop(numbers);
+        self.changed.notify_waiters();
+    }
+
+    /// Has open streams ask again whether they may flow, since time alone ends them too.
+    pub(crate) fn tick(&self) {
+        self.changed.notify_waiters();
     }
 
     /// Forgets the cuts older than the longest life of an access token.
@@ -121,6 +136,10 @@ impl Revocations for Cuts {
             }
         }
         false
+    }
+
+    fn changed(&self) -> BoxFuture<'static, ()> {
+        Box::pin(Arc::clone(&self.changed).notified_owned())
     }
 }
 
