@@ -26,6 +26,12 @@ pub enum EventKind {
     ClientRemoved,
     /// A metadata document's redirects, keys or name changed.
     ClientChanged,
+    /// An administrator cut all agents of a client, or of a host's clients, off.
+    ClientCutOff,
+    /// A client was switched off.
+    ClientDisabled,
+    /// A client was switched on again.
+    ClientEnabled,
     /// A code was redeemed.
     TokenIssued,
     /// A token was refreshed.
@@ -54,6 +60,8 @@ pub enum EventKind {
     SetupLinkMade,
     /// The signing key was rotated.
     KeyRotated,
+    /// A signing key was cut off, and all tokens with it.
+    KeyRevoked,
     /// A label was changed.
     AgentRenamed,
 }
@@ -71,6 +79,9 @@ impl EventKind {
             Self::ClientAdded => "client_added",
             Self::ClientRemoved => "client_removed",
             Self::ClientChanged => "client_changed",
+            Self::ClientCutOff => "client_cut_off",
+            Self::ClientDisabled => "client_disabled",
+            Self::ClientEnabled => "client_enabled",
             Self::TokenIssued => "token_issued",
             Self::TokenRefreshed => "token_refreshed",
             Self::RefreshRetried => "refresh_retried",
@@ -85,6 +96,7 @@ impl EventKind {
             Self::PasswordChanged => "password_changed",
             Self::SetupLinkMade => "setup_link_made",
             Self::KeyRotated => "key_rotated",
+            Self::KeyRevoked => "key_revoked",
             Self::AgentRenamed => "agent_renamed",
         }
     }

@@ -6,10 +6,10 @@ use portcullis_wire::time::UnixTime;
 use crate::code::ended;
 use crate::event::{Event, EventKind};
 use crate::facts::GrantFacts;
-use crate::model::{EndReason, Grant, GrantState, Subject};
+use crate::model::{Client, CutTarget, EndReason, Grant, GrantState, Subject};
 use crate::proof::{ClientProof, prove};
 use crate::refusal::Refusal;
-use crate::verdict::{Expect, Verdict, Write};
+use crate::verdict::{ClientsOf, Expect, Verdict, Write};
 
 fn take_back(grant: &Grant, reason: EndReason, now: UnixTime) -> Verdict<()> {
     match (grant.subject, grant.state) {
@@ -65,6 +65,40 @@ pub fn by_admin(facts: &GrantFacts, now: UnixTime) -> Verdict<()> {
     match &facts.grant {
         Some(grant) => take_back(grant, EndReason::RevokedByAdmin, now),
         None => Verdict::refuse(Refusal::AgentUnknown),
+    }
+}
+
+/// Every agent of some clients, by an administrator. Machines are suspended, or they would mint again at once.
+pub fn clients(clients: &ClientsOf, now: UnixTime) -> Verdict<()> {
+    let mut event = Event::new(EventKind::ClientCutOff, now).reason(EndReason::RevokedByAdmin.as_str());
+    if let ClientsOf::One(id) = clients {
+        event = event.client(id);
+    }
+    Verdict::yes(())
+        .writing(Write::CutOffClients(clients.clone(), EndReason::RevokedByAdmin, now))
+        .writing(Write::Audit(event))
+}
+
+/// Every agent of a person, by an administrator; the account stays, and its browsers stay signed in.
+pub fn person(user: UserId, now: UnixTime) -> Verdict<()> {
+    Verdict::yes(()).writing(Write::EndGrantsOfPerson(user, EndReason::RevokedByAdmin, now)).writing(
+        Write::Audit(
+            Event::new(EventKind::GrantEnded, now).user(user).reason(EndReason::RevokedByAdmin.as_str()),
+        ),
+    )
+}
+
+/// Switches a client off, with what its tokens can do now, or on again. Its grants stay: what was switched off by mistake
+/// goes on when it is switched on.
+pub fn enable_client(client: Option<&Client>, enabled: bool, now: UnixTime) -> Verdict<()> {
+    let Some(client) = client else { return Verdict::refuse(Refusal::ClientUnknown) };
+    let kind = if enabled { EventKind::ClientEnabled } else { EventKind::ClientDisabled };
+    let verdict = Verdict::yes(())
+        .writing(Write::SetClientEnabled(client.id.clone(), enabled))
+        .writing(Write::Audit(Event::new(kind, now).client(&client.id)));
+    match enabled {
+        true => verdict,
+        false => verdict.writing(Write::Cut(CutTarget::Client(client.id.clone()), now)),
     }
 }
 

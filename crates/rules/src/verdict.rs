@@ -33,6 +33,47 @@ pub enum Expect {
     TipIs(GrantId, Digest),
 }
 
+/// Some of the clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientsOf {
+    /// This one.
+    One(ClientId),
+    /// All whose `client_id` is a URL on this host, in lower case, and on no other: not those of its subdomains.
+    Domain(String),
+}
+
+impl ClientsOf {
+    /// What is cut off.
+    pub fn target(&self) -> CutTarget {
+        match self {
+            Self::One(id) => CutTarget::Client(id.clone()),
+            Self::Domain(host) => CutTarget::Domain(host.clone()),
+        }
+    }
+
+    /// How the ids of the clients begin; a whole id where there is one client. A metadata document's URL names no user, so
+    /// that what follows the host is a port or a path.
+    pub fn beginnings(&self) -> Vec<String> {
+        match self {
+            Self::One(_) => Vec::new(),
+            Self::Domain(host) => ["https://", "http://"]
+                .iter()
+                .flat_map(|scheme| [":", "/"].map(|end| format!("{scheme}{host}{end}")))
+                .collect(),
+        }
+    }
+
+    /// Whether a client is among them.
+    pub fn holds(&self, client: &ClientId) -> bool {
+        match self {
+            Self::One(id) => id == client,
+            Self::Domain(_) => {
+                self.beginnings().iter().any(|beginning| client.as_str().starts_with(beginning.as_str()))
+            }
+        }
+    }
+}
+
 /// What a rule asks to change. Each names what it expects to find; where it finds otherwise the whole verdict
 /// is undone and decided anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +94,8 @@ pub enum Write {
         /// Until when.
         until: UnixTime,
     },
+    /// Switches a client on or off. Expects it to be there.
+    SetClientEnabled(ClientId, bool),
     /// Removes a client. Expects it to be there.
     RemoveClient(ClientId),
     /// Makes an account. Expects its name to be free.
@@ -99,6 +142,9 @@ pub enum Write {
     },
     /// Ends every live grant of a client, and forgets its codes that are still unspent at that time.
     EndGrantsOfClient(ClientId, EndReason, UnixTime),
+    /// Ends every live grant of people with these clients, switches off those of machines, forgets codes that are still
+    /// unspent at that time, and cuts the clients off: what they hold now is over, and who comes anew has to ask anew.
+    CutOffClients(ClientsOf, EndReason, UnixTime),
     /// Ends every live grant of a person, and forgets the codes they allowed that are still unspent at that time: a
     /// code on its way is an agent to be.
     EndGrantsOfPerson(UserId, EndReason, UnixTime),

@@ -63,6 +63,10 @@ impl State {
                 row.expires_at = later(row.expires_at, Some(*until));
                 Some(())
             }
+            Write::SetClientEnabled(id, enabled) => {
+                self.clients.iter_mut().find(|row| row.id == *id)?.enabled = *enabled;
+                Some(())
+            }
             Write::RemoveClient(id) => {
                 let before = self.clients.len();
                 self.clients.retain(|client| client.id != *id);
@@ -141,6 +145,21 @@ impl State {
                     code.client != *client || code.spent.is_some() || code.expires_at <= *at
                 });
                 self.cut(CutTarget::Client(client.clone()), *at);
+                Some(())
+            }
+            Write::CutOffClients(clients, reason, at) => {
+                self.end(*reason, |row| {
+                    matches!(row.subject, Subject::Person(_)) && clients.holds(&row.client)
+                });
+                for grant in self.grants.values_mut() {
+                    if grant.state == GrantState::Live && clients.holds(&grant.client) {
+                        grant.state = GrantState::Suspended;
+                    }
+                }
+                self.codes.retain(|_, code| {
+                    !clients.holds(&code.client) || code.spent.is_some() || code.expires_at <= *at
+                });
+                self.cut(clients.target(), *at);
                 Some(())
             }
             Write::EndGrantsOfPerson(user, reason, at) => {

@@ -39,7 +39,10 @@ const fn after(kind: EventKind) -> Option<EventKind> {
         K::ClientRegistered => K::ClientAdded,
         K::ClientAdded => K::ClientRemoved,
         K::ClientRemoved => K::ClientChanged,
-        K::ClientChanged => K::TokenIssued,
+        K::ClientChanged => K::ClientCutOff,
+        K::ClientCutOff => K::ClientDisabled,
+        K::ClientDisabled => K::ClientEnabled,
+        K::ClientEnabled => K::TokenIssued,
         K::TokenIssued => K::TokenRefreshed,
         K::TokenRefreshed => K::RefreshRetried,
         K::RefreshRetried => K::MachineTokenIssued,
@@ -53,7 +56,8 @@ const fn after(kind: EventKind) -> Option<EventKind> {
         K::UserRemoved => K::PasswordChanged,
         K::PasswordChanged => K::SetupLinkMade,
         K::SetupLinkMade => K::KeyRotated,
-        K::KeyRotated => K::AgentRenamed,
+        K::KeyRotated => K::KeyRevoked,
+        K::KeyRevoked => K::AgentRenamed,
         K::AgentRenamed => return None,
     })
 }
@@ -118,7 +122,7 @@ mod tests {
         for kind in kinds() {
             assert_eq!(read_kind(kind.as_str()), Some(kind));
         }
-        assert_eq!(kinds().count(), 24);
+        assert_eq!(kinds().count(), 28);
         for reason in ["code_replayed", "a reason no list knows"] {
             assert_eq!(read_reason(reason), reason);
             assert_eq!(read_reason(reason).as_ptr(), read_reason(reason).as_ptr());

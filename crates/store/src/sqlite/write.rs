@@ -1,7 +1,7 @@
 //! Writes, each held by its own statement.
 
-use portcullis_rules::model::{Cut, CutTarget, Previous};
-use portcullis_rules::verdict::{Expect, Write};
+use portcullis_rules::model::{Cut, CutTarget, EndReason, Previous};
+use portcullis_rules::verdict::{ClientsOf, Expect, Write};
 use portcullis_wire::digest::Digest;
 use portcullis_wire::id::{GrantId, SessionId, UserId};
 use portcullis_wire::time::UnixTime;
@@ -87,6 +87,9 @@ fn put(c: &Connection, write: &Write, cuts: &mut Vec<Cut>) -> Held {
             "UPDATE clients SET expires_at = max(expires_at, ?2) WHERE id = ?1",
             (client.as_str(), until.millis()),
         ),
+        Write::SetClientEnabled(id, enabled) => {
+            exactly_one(c, "UPDATE clients SET enabled = ?2 WHERE id = ?1", (id.as_str(), enabled))
+        }
         Write::RemoveClient(id) => exactly_one(c, "DELETE FROM clients WHERE id = ?1", [id.as_str()]),
         Write::AddUser(user) => enter::add_user(c, user),
         Write::SetPassword(id, password) => {
@@ -133,6 +136,7 @@ fn put(c: &Connection, write: &Write, cuts: &mut Vec<Cut>) -> Held {
             change(c, sql, (client.as_str(), at.millis()))?;
             cut(c, CutTarget::Client(client.clone()), *at, cuts)
         }
+        Write::CutOffClients(clients, reason, at) => cut_off(c, clients, *reason, *at, cuts),
         Write::EndGrantsOfPerson(user, reason, at) => {
             let sql = "UPDATE grants SET ended = ?2, previous = NULL, previous_sealed = NULL, \
                        previous_until = NULL WHERE user = ?1 AND ended IS NULL";
@@ -227,6 +231,35 @@ fn suspend(c: &Connection, id: GrantId, at: UnixTime, cuts: &mut Vec<Cut>) -> He
         return Err(Stop::Conflict);
     }
     Ok(())
+}
+
+/// Each beginning is compared as text, so that no character of a host means anything else.
+fn cut_off(
+    c: &Connection,
+    clients: &ClientsOf,
+    reason: EndReason,
+    at: UnixTime,
+    cuts: &mut Vec<Cut>,
+) -> Held {
+    let whole = match clients {
+        ClientsOf::One(id) => vec![id.as_str().to_owned()],
+        ClientsOf::Domain(_) => Vec::new(),
+    };
+    let exact = whole.iter().map(|id| ("client = ?1", id));
+    let beginnings = clients.beginnings();
+    let begins = beginnings.iter().map(|text| ("substr(client, 1, length(?1)) = ?1", text));
+    for (which, text) in exact.chain(begins) {
+        let ended = "previous = NULL, previous_sealed = NULL, previous_until = NULL";
+        let sql = format!(
+            "UPDATE grants SET ended = ?2, {ended} WHERE {which} AND ended IS NULL AND user IS NOT NULL"
+        );
+        change(c, &sql, (text, reason.as_str()))?;
+        let sql = format!("UPDATE grants SET suspended = 1 WHERE {which} AND ended IS NULL AND user IS NULL");
+        change(c, &sql, [text])?;
+        let sql = format!("DELETE FROM codes WHERE {which} AND spent IS NULL AND expires_at > ?2");
+        change(c, &sql, (text, at.millis()))?;
+    }
+    cut(c, clients.target(), at, cuts)
 }
 
 fn cut(c: &Connection, target: CutTarget, at: UnixTime, cuts: &mut Vec<Cut>) -> Held {

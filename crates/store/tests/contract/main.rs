@@ -7,6 +7,7 @@
 )]
 
 mod cases;
+mod cut_off;
 mod facts;
 mod file;
 mod given;
@@ -57,6 +58,8 @@ every_store! {
     cases::a_conflict_writes_nothing_of_its_verdict,
     cases::a_conflict_undoes_that_verdict_alone_in_a_group,
     cases::cuts_are_numbered_by_one_counter,
+    cut_off::clients_of_a_host_are_cut_off_and_no_others,
+    cut_off::one_client_is_cut_off_with_its_unspent_codes,
     facts::browser_facts_hold_the_session_its_digest_names,
     facts::code_and_grant_facts_are_whole,
     facts::a_machine_has_one_grant_at_a_resource,

@@ -2,7 +2,7 @@
 
 use portcullis_rules::event::{Event, EventKind};
 use portcullis_rules::model::{CutTarget, EndReason, KeyState, PasswordHash};
-use portcullis_rules::verdict::{Expect, Write};
+use portcullis_rules::verdict::{ClientsOf, Expect, Write};
 use portcullis_store::Store;
 use portcullis_wire::time::UnixTime;
 use proptest::prelude::*;
@@ -151,6 +151,14 @@ fn of_grants() -> impl Strategy<Value = Write> {
             reason,
             at
         )),
+        (few(), reason(), time()).prop_map(|(n, reason, at)| {
+            let clients = match n {
+                0 => ClientsOf::Domain("client.example".to_owned()),
+                n => ClientsOf::One(client_id(n)),
+            };
+            Write::CutOffClients(clients, reason, at)
+        }),
+        (few(), any::<bool>()).prop_map(|(n, on)| Write::SetClientEnabled(client_id(n), on)),
         (few(), time()).prop_map(|(n, at)| Write::SuspendGrant(grant_id(n), at)),
         few().prop_map(|n| Write::RestoreGrant(grant_id(n))),
         (few(), scope()).prop_map(|(n, scopes)| Write::SetGrantScopes(grant_id(n), scopes)),
