@@ -214,14 +214,14 @@ impl Guard {
             && Arc::ptr_eq(&seen.keys, &keys)
         {
             self.hold(seen.agent.proof(), now)?;
-            return Ok(seen.agent.clone());
+            return Ok(self.welcome(seen.agent.clone()));
         }
         let verified = jws::verify::<AccessClaims>(token, &ACCESS, &keys).map_err(TokenFault::Jose)?;
         let kid = verified.kid.unwrap_or_default();
         let agent = Agent::new(verified.claims, kid, &inner.resource, &inner.tools)?;
         self.hold(agent.proof(), now)?;
         inner.seen.insert(digest, Arc::new(Seen { agent: agent.clone(), keys }));
-        Ok(agent)
+        Ok(self.welcome(agent))
     }
 
     /// As [`Guard::verify`] does, now, fetching the keys once when they seem to be out of date; and it takes opaque
@@ -257,7 +257,7 @@ impl Guard {
         if let Some(seen) = inner.seen.get(&digest)
             && self.hold(seen.agent.proof(), inner.clock.now()).is_ok()
         {
-            return Ok(seen.agent.clone());
+            return Ok(self.welcome(seen.agent.clone()));
         }
         let claims = opaque.claims(token).await.map_err(|fault| match fault {
             OpaqueFault::Refused => TokenFault::Unknown.into(),
@@ -266,7 +266,7 @@ impl Guard {
         let agent = Agent::new(claims, String::new(), &inner.resource, &inner.tools)?;
         self.hold(agent.proof(), inner.clock.now())?;
         inner.seen.insert(digest, Arc::new(Seen { agent: agent.clone(), keys: inner.keys.keys() }));
-        Ok(agent)
+        Ok(self.welcome(agent))
     }
 
     /// Remembers a token that the issuer, in this very process, has just signed with the key `kid`, so that its first
@@ -289,6 +289,24 @@ impl Guard {
             return Err(Denied::Unready);
         }
         self.hold(agent.proof(), now)
+    }
+
+    fn welcome(&self, agent: Agent) -> Agent {
+        self.inner.revocations.used(&agent.proof().claims);
+        agent
+    }
+
+    /// Resolves when the agent has been cut off: for what was begun for it and must end with it, such as a process.
+    /// A token that merely expired ends nothing.
+    pub async fn cut_off(&self, agent: &Agent) {
+        loop {
+            // Listened for before the question is asked, so that no cut falls in between.
+            let changed = self.changed();
+            if self.uncut(agent.proof()).is_err() {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Everything about a verified token that can change from one request to the next.

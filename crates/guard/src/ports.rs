@@ -34,6 +34,9 @@ pub trait Revocations: Send + Sync {
     /// ended. `kid` is empty for a token that names no key.
     fn is_cut(&self, claims: &AccessClaims, kid: &str) -> bool;
 
+    /// Notes that a good token was used, for those who want to know when an agent was last seen.
+    fn used(&self, _claims: &AccessClaims) {}
+
     /// Whether the answers above are fresh enough to be trusted. One that has heard nothing for longer than its bound
     /// says no, and requests are answered by 503 until it does again.
     fn is_current(&self) -> bool {

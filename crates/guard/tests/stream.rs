@@ -152,3 +152,18 @@ async fn r16_in_an_axum_router_a_get_without_token_is_401_before_405() {
         assert_eq!(ask(request).await.unwrap().status(), status, "{path}");
     }
 }
+
+#[tokio::test]
+async fn r26_what_runs_for_an_agent_ends_with_it() {
+    let world = World::new();
+    let guard = world.plain();
+    let agent = guard.verify_token(&world.token("mcp:tools"), portcullis_guard::Clock::now(&*world)).unwrap();
+    let waiting = tokio::spawn(async move { guard.cut_off(&agent).await });
+    world.now.store(NOW + 10_000, Ordering::SeqCst);
+    world.changed.notify_waiters();
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished(), "time alone ends nothing");
+    world.cut_after.store(2, Ordering::SeqCst);
+    world.changed.notify_waiters();
+    waiting.await.unwrap();
+}

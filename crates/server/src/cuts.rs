@@ -1,7 +1,6 @@
 //! Revocation in memory: the cuts by number, and which agents were seen.
 //!
-//! A token carries `rev`, the counter its facts saw; a cut that touches it and is greater refuses it. Every token
-//! that comes as far as this question is otherwise good, so the question is also where an agent's use is noticed.
+//! A token carries `rev`, the counter its facts saw; a cut that touches it and is greater refuses it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -125,17 +124,16 @@ fn host(client_id: &str) -> Option<String> {
 
 impl Revocations for Cuts {
     fn is_cut(&self, claims: &AccessClaims, kid: &str) -> bool {
-        if self.touches(claims, kid) {
-            return true;
+        self.touches(claims, kid)
+    }
+
+    fn used(&self, claims: &AccessClaims) {
+        let Some(grant) = claims.grant.as_deref().and_then(|grant| grant.parse().ok()) else { return };
+        let now = self.clock.now();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() < SEEN_AT_MOST || seen.contains_key(&grant) {
+            seen.insert(grant, now);
         }
-        if let Some(grant) = claims.grant.as_deref().and_then(|grant| grant.parse().ok()) {
-            let now = self.clock.now();
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if seen.len() < SEEN_AT_MOST || seen.contains_key(&grant) {
-                seen.insert(grant, now);
-            }
-        }
-        false
     }
 
     fn changed(&self) -> BoxFuture<'static, ()> {
