@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 export const here = path.dirname(fileURLToPath(import.meta.url));
 /** The repository. */
 export const root = path.resolve(here, "../..");
+/** The servers that stand behind the gateway in its tests, with packages of their own. */
+export const servers = path.join(root, "tests/servers");
 /** The binary under test. */
 export const binary = path.resolve(process.env.PORTCULLIS_BIN ?? path.join(root, "target/debug/portcullis"));
 /** The Chromium that plays the person's browser. */

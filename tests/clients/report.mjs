@@ -42,6 +42,13 @@ export class Report {
     };
   }
 
+  /** Counts one row of a table, and prints it. */
+  told(held, row) {
+    if (held) this.passed += 1;
+    else this.failed += 1;
+    console.log(`${held ? "ok   " : "FAIL "} ${row}`);
+  }
+
   /** Counts a failure that belongs to no step (a crashed program, a missing package). */
   fail(client, error) {
     this.failed += 1;

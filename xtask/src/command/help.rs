@@ -13,6 +13,7 @@ cargo xtask COMMAND
   settings [--write]
                  docs/configuration.md says what the binary explains
   clients [WORD] real MCP clients against the real binary; WORD chooses by name
+  servers [WORD] the official server suite and real MCP servers behind the real binary; WORD chooses a part
   pages          every page in Chromium: light, dark, narrow, by keyboard, without script, by axe
   fuzz [--seconds N]
                  mutated input at every parser that meets strangers (default 60 s)

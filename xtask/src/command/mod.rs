@@ -9,6 +9,7 @@ pub(crate) mod help;
 pub(crate) mod ledger;
 pub(crate) mod pages;
 pub(crate) mod rust;
+pub(crate) mod servers;
 pub(crate) mod settings;
 pub(crate) mod setup;
 pub(crate) mod test;
@@ -29,6 +30,7 @@ pub(crate) fn call(name: &str, words: &[&str]) -> ExitCode {
         "ledger" => alone(ledger::add),
         "pages" => alone(pages::add),
         "rust" => alone(rust::add),
+        "servers" => alone(|steps| servers::add(steps, words)),
         "settings" => alone(|steps| settings::add(steps, words)),
         "setup" => alone(setup::add),
         "test" => test::run(),

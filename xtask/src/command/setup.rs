@@ -40,7 +40,7 @@ pub(crate) fn add(steps: &mut Steps) {
     }
     steps.program("crates", &mut cargo(&["fetch", "--quiet", "--locked"]));
     let install = "import('./tests/clients/install.mjs').then((it) => it.install())";
-    steps.program("clients from npm and PyPI", &mut program("node", ["--eval", install]));
+    steps.program("clients and servers from npm and PyPI", &mut program("node", ["--eval", install]));
 }
 
 /// The same words for root, or by way of `sudo` for everyone else.

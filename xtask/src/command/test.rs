@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use super::{architecture, bench, build_binary, clients, fuzz, ledger, pages, rust, settings, setup};
+use super::{
+    architecture, bench, build_binary, clients, fuzz, ledger, pages, rust, servers, settings, setup,
+};
 use crate::step::Steps;
 
 /// The fuzz slice of a test run, in seconds.
@@ -18,6 +20,7 @@ pub(crate) fn run() -> ExitCode {
     build_binary(&mut steps);
     settings::compare(&mut steps, false);
     clients::drive(&mut steps, &[]);
+    servers::drive(&mut steps, &[]);
     pages::visit(&mut steps);
     fuzz::add(&mut steps, FUZZ_SECONDS);
     bench::smoke(&mut steps);
