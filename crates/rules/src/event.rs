@@ -64,6 +64,30 @@ pub enum EventKind {
     KeyRevoked,
     /// A label was changed.
     AgentRenamed,
+    /// A person's groups were changed.
+    GroupsChanged,
+    /// A registration was changed by whoever holds its token (RFC 7592).
+    ClientUpdated,
+    /// A personal token was made.
+    PersonalTokenMade,
+    /// An agent was refused for lack of scopes.
+    ScopeWanted,
+    /// A person allowed an agent a scope it wanted.
+    ScopeAllowed,
+    /// A person denied it.
+    ScopeDenied,
+    /// A call was put before its person.
+    ApprovalAsked,
+    /// The person approved it.
+    ApprovalGiven,
+    /// The person denied it.
+    ApprovalDenied,
+    /// The approved call came.
+    ApprovalSpent,
+    /// Tools that are new or changed are hidden.
+    ToolHeld,
+    /// Tools were accepted.
+    ToolAccepted,
 }
 
 impl EventKind {
@@ -98,6 +122,18 @@ impl EventKind {
             Self::KeyRotated => "key_rotated",
             Self::KeyRevoked => "key_revoked",
             Self::AgentRenamed => "agent_renamed",
+            Self::GroupsChanged => "groups_changed",
+            Self::ClientUpdated => "client_updated",
+            Self::PersonalTokenMade => "personal_token_made",
+            Self::ScopeWanted => "scope_wanted",
+            Self::ScopeAllowed => "scope_allowed",
+            Self::ScopeDenied => "scope_denied",
+            Self::ApprovalAsked => "approval_asked",
+            Self::ApprovalGiven => "approval_given",
+            Self::ApprovalDenied => "approval_denied",
+            Self::ApprovalSpent => "approval_spent",
+            Self::ToolHeld => "tool_held",
+            Self::ToolAccepted => "tool_accepted",
         }
     }
 }

@@ -58,7 +58,19 @@ const fn after(kind: EventKind) -> Option<EventKind> {
         K::SetupLinkMade => K::KeyRotated,
         K::KeyRotated => K::KeyRevoked,
         K::KeyRevoked => K::AgentRenamed,
-        K::AgentRenamed => return None,
+        K::AgentRenamed => K::GroupsChanged,
+        K::GroupsChanged => K::ClientUpdated,
+        K::ClientUpdated => K::PersonalTokenMade,
+        K::PersonalTokenMade => K::ScopeWanted,
+        K::ScopeWanted => K::ScopeAllowed,
+        K::ScopeAllowed => K::ScopeDenied,
+        K::ScopeDenied => K::ApprovalAsked,
+        K::ApprovalAsked => K::ApprovalGiven,
+        K::ApprovalGiven => K::ApprovalDenied,
+        K::ApprovalDenied => K::ApprovalSpent,
+        K::ApprovalSpent => K::ToolHeld,
+        K::ToolHeld => K::ToolAccepted,
+        K::ToolAccepted => return None,
     })
 }
 
@@ -122,7 +134,7 @@ mod tests {
         for kind in kinds() {
             assert_eq!(read_kind(kind.as_str()), Some(kind));
         }
-        assert_eq!(kinds().count(), 28);
+        assert_eq!(kinds().count(), 40);
         for reason in ["code_replayed", "a reason no list knows"] {
             assert_eq!(read_reason(reason), reason);
             assert_eq!(read_reason(reason).as_ptr(), read_reason(reason).as_ptr());
