@@ -92,7 +92,7 @@ async fn show(
                     Some(client) => face(client, row.grant.redirect.as_ref()),
                     None => ClientFace::new(&key, None, ClientKind::Machine),
                 };
-                clients.push((key, AccountClient { face, agents: vec![line] }));
+                clients.push((key, AccountClient { is_personal: false, face, agents: vec![line] }));
             }
         }
     }
@@ -107,6 +107,7 @@ async fn show(
             .iter()
             .map(|entry| ResourceLine { name: entry.name.clone(), url: entry.resource.to_string() })
             .collect(),
+        questions: Vec::new(),
         notice,
         password_open,
         ticket: make(),
@@ -124,6 +125,7 @@ fn line(app: &App, row: &AgentRow, ticket: String) -> AgentLine {
         label: agent_label(grant),
         resource_name: entry.map_or_else(|| grant.resource.to_string(), |entry| entry.name.clone()),
         scopes: scope_lines(entry, &grant.scopes, &Scopes::none()),
+        wanted: Vec::new(),
         connected_text: day(grant.created_at),
         last_used_text: format!("Last used {}", ago(grant.last_used_at, now)),
         ends_text: format!(

@@ -137,6 +137,7 @@ async fn show(
         resource_uri: asked.resource.to_string(),
         only_new: lines.iter().any(|line| line.held) && lines.iter().any(|line| !line.held),
         scopes: lines,
+        wanted: Vec::new(),
         replaces: replaceable(&facts, asked)
             .map(|grant| Replaceable {
                 id: grant.id.to_string(),

@@ -82,6 +82,7 @@ async fn show(
         );
         let page = SignIn {
             host: app.settings.site(),
+            question: false,
             stop: waiting.is_some(),
             waiting,
             ticket,

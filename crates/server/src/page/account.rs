@@ -3,7 +3,8 @@
 use super::{Claim, ClientFace, ClientKind, ScopeLine, Site, Template, counted, hostile, initial_of};
 
 /// `/account`. Forms post to `/account/revoke` (`ticket`, `agent`), `/account/rename` (`ticket`, `agent`, `label`),
-/// `/account/stop` (`ticket`), `/account/password` (`ticket`, `current`, `new`) and `/sign-out` (`ticket`).
+/// `/account/wanted` (`ticket`, `agent`, `scope`, `answer`: `allow` or `deny`), `/account/stop` (`ticket`),
+/// `/account/password` (`ticket`, `current`, `new`) and `/sign-out` (`ticket`).
 #[derive(Debug, Template)]
 #[template(path = "account.html")]
 pub struct Account {
@@ -13,6 +14,8 @@ pub struct Account {
     pub name: String,
     /// The connected agents, by client.
     pub clients: Vec<AccountClient>,
+    /// Calls that wait for this person's answer, oldest first.
+    pub questions: Vec<Question>,
     /// The guarded servers, shown while nothing is connected.
     pub resources: Vec<ResourceLine>,
     /// What the person just did, or why it did not work.
@@ -23,9 +26,37 @@ pub struct Account {
     pub ticket: String,
 }
 
+/// A call that waits for an answer.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The `id` of `/approve`.
+    pub id: String,
+    /// The tool.
+    pub tool: Claim,
+    /// The agent's label.
+    pub agent: Claim,
+    /// The resource, by the name its owner gave it.
+    pub resource_name: String,
+    /// Until when an answer counts, such as `14:10 UTC`.
+    pub until_text: String,
+}
+
+/// A scope that an agent was refused lately.
+#[derive(Clone, Debug)]
+pub struct WantedLine {
+    /// The scope in words.
+    pub line: ScopeLine,
+    /// When it was refused last, such as `5 minutes ago`.
+    pub when_text: String,
+    /// The ticket of its form.
+    pub ticket: String,
+}
+
 /// The agents of one client.
 #[derive(Clone, Debug)]
 pub struct AccountClient {
+    /// Whether these are personal tokens, which no client stands behind.
+    pub is_personal: bool,
     /// The client.
     pub face: ClientFace,
     /// Its agents.
@@ -43,6 +74,8 @@ pub struct AgentLine {
     pub resource_name: String,
     /// What it may do.
     pub scopes: Vec<ScopeLine>,
+    /// What it was refused lately, and may be given.
+    pub wanted: Vec<WantedLine>,
     /// When it was connected.
     pub connected_text: String,
     /// When it was last used, such as `Last call 2 minutes ago`.
@@ -90,6 +123,13 @@ impl Account {
         }
     }
 
+    fn questions_text(&self) -> String {
+        match self.questions.len() {
+            1 => "A call waits for your answer".to_owned(),
+            n => format!("{n} calls wait for your answer"),
+        }
+    }
+
     fn stop_text(&self) -> String {
         match self.agent_count() {
             1 => "Your agent stops".to_owned(),
@@ -103,6 +143,7 @@ impl Account {
             label: Claim::name(label),
             resource_name: "Acme Notes".into(),
             scopes,
+            wanted: Vec::new(),
             connected_text: "12 April 2026".into(),
             last_used_text: "Last call 2 minutes ago".into(),
             ends_text: "11 June 2026, or after 30 days without a call".into(),
@@ -114,14 +155,17 @@ impl Account {
             name: "alex".into(),
             clients: vec![
                 AccountClient {
+                    is_personal: false,
                     face: ClientFace::sample_verified(),
                     agents: vec![agent("g1", "Work laptop", rights(3)), agent("g2", "Phone", rights(1))],
                 },
                 AccountClient {
+                    is_personal: false,
                     face: ClientFace::sample_local(),
                     agents: vec![agent("g3", "Claude Code", rights(4))],
                 },
             ],
+            questions: Vec::new(),
             resources: vec![ResourceLine {
                 name: "Acme Notes".into(),
                 url: "https://notes.acme.example/mcp".into(),
@@ -130,7 +174,32 @@ impl Account {
             password_open: false,
             ticket: "t1".into(),
         };
+        let want = |agent: &str, line: ScopeLine| WantedLine {
+            line: ScopeLine { ticked: false, ..line },
+            when_text: "5 minutes ago".into(),
+            ticket: format!("t-{agent}"),
+        };
+        let question = |tool: &str| Question {
+            id: "apr_0000000000007".into(),
+            tool: Claim::name(tool),
+            agent: Claim::name("Work laptop"),
+            resource_name: "Acme CRM".into(),
+            until_text: "14:10 UTC".into(),
+        };
+        let busy = || {
+            let mut page = full();
+            page.questions = vec![question("contacts.delete"), question("contacts.merge")];
+            page.clients[0].agents[1].wanted =
+                rights(4)[2..].iter().map(|line| want("g2", line.clone())).collect();
+            page.clients.push(AccountClient {
+                is_personal: true,
+                face: ClientFace::new("personal", None, ClientKind::Machine),
+                agents: vec![agent("g4", "Backup script", rights(2))],
+            });
+            page
+        };
         let wild = |name: &str, kind| AccountClient {
+            is_personal: false,
             face: ClientFace::new(name, None, kind),
             agents: vec![agent("\"><b>", name, vec![])],
         };
@@ -143,11 +212,17 @@ impl Account {
                     ..full()
                 },
             ),
+            ("account-busy", busy()),
             ("account-none", Self { clients: Vec::new(), ..full() }),
             (
                 "account-hostile",
                 Self {
                     name: hostile::long(),
+                    questions: vec![
+                        question(hostile::MARKUP),
+                        question(hostile::BIDI),
+                        question(&hostile::long()),
+                    ],
                     clients: vec![
                         wild(hostile::MARKUP, ClientKind::Website),
                         wild(hostile::BIDI, ClientKind::App),
@@ -186,6 +261,22 @@ mod tests {
         assert_eq!(html.matches(r#"action="/account/rename""#).count(), 3);
         assert!(html.contains("3 agents may act for you."));
         assert!(html.contains("All 3 agents stop"));
+    }
+
+    #[test]
+    fn what_waits_for_the_person_is_listed_first_and_each_refused_scope_has_two_answers() {
+        let html = html("account-busy");
+        let (questions, agents) =
+            (html.find("/approve?id=apr_").unwrap(), html.find("/account/revoke").unwrap());
+        assert!(questions < agents);
+        assert!(html.contains("2 calls wait for your answer"));
+        assert_eq!(html.matches(r#"action="/account/wanted""#).count(), 2);
+        for scope in ["notes:write", "notes:delete"] {
+            assert!(html.contains(&format!(r#"name="scope" value="{scope}">"#)), "{scope}");
+        }
+        let deny = html.find(r#"value="deny""#).unwrap();
+        assert!(deny < html.find(r#"class="btn arm" name="answer" value="allow""#).unwrap());
+        assert!(html.contains("Personal tokens") && html.contains("Backup script"));
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl askama::FastWritable for Claim {
 }
 
 /// Controls, and characters that show nothing or change the direction of others (UAX #9 §2, Unicode §23).
-fn is_unseen(c: char) -> bool {
+pub(super) fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

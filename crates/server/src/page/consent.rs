@@ -27,6 +27,8 @@ pub struct Consent {
     pub resource_uri: String,
     /// What is asked for, and (marked as held) what the agent has already.
     pub scopes: Vec<ScopeLine>,
+    /// What agents of this client and resource were refused lately and is not asked for now: never ticked.
+    pub wanted: Vec<ScopeLine>,
     /// Agents of the same client this one could replace.
     pub replaces: Vec<Replaceable>,
     /// The form's ticket against forgery.
@@ -90,6 +92,11 @@ impl Consent {
         self.held().count()
     }
 
+    /// Every box there is to tick.
+    fn boxes(&self) -> usize {
+        self.asked_len() + self.wanted.len()
+    }
+
     fn groups(&self) -> Vec<RightGroup<'_>> {
         groups(self.asked())
     }
@@ -130,6 +137,7 @@ impl Consent {
             resource_name: "Acme Notes".into(),
             resource_uri: "https://notes.acme.example/mcp".into(),
             scopes: ScopeLine::samples(),
+            wanted: Vec::new(),
             replaces: vec![Replaceable {
                 id: "g7".into(),
                 label: Claim::name("Claude on the work laptop"),
@@ -193,6 +201,15 @@ impl Consent {
                 "consent-more",
                 Self { scopes: more, only_new: true, replaces: Vec::new(), first_seen_text: None, ..plain() },
             ),
+            (
+                "consent-wanted",
+                Self {
+                    scopes: ScopeLine::samples().into_iter().take(2).collect(),
+                    wanted: ScopeLine::samples().into_iter().skip(2).collect(),
+                    replaces: Vec::new(),
+                    ..plain()
+                },
+            ),
             ("consent-nothing", Self { scopes: Vec::new(), replaces: Vec::new(), ..plain() }),
             (
                 "consent-hostile",
@@ -236,6 +253,17 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part}");
         }
+    }
+
+    #[test]
+    fn what_was_refused_lately_is_offered_and_never_ticked() {
+        let html = html("consent-wanted");
+        assert!(html.contains("It was refused these lately"));
+        for scope in ["notes:write", "notes:delete"] {
+            assert!(html.contains(&format!(r#"name="scope" value="{scope}">"#)), "{scope}");
+        }
+        assert!(html.contains("of 4 ticked"));
+        assert!(!self::html("consent").contains("refused these"));
     }
 
     #[test]

@@ -8,11 +8,14 @@
 //! Times and spans arrive as text (`…_text`): this room has no clock.
 
 mod account;
+mod approve;
 mod asset;
 mod claim;
+mod closed;
 mod consent;
 mod empty;
 mod error;
+mod exact;
 mod face;
 mod paste;
 mod right;
@@ -22,13 +25,16 @@ mod signed_out;
 mod site;
 mod start;
 
-pub use account::{Account, AccountClient, AgentLine, Notice, ResourceLine};
+pub use account::{Account, AccountClient, AgentLine, Notice, Question, ResourceLine, WantedLine};
+pub use approve::{Answered, Approve, ArgumentLine, Outcome, ShownCall, ShownValue};
 pub use askama::Template;
 pub use asset::{Asset, logo, stylesheet};
 pub use claim::Claim;
+pub use closed::Closed;
 pub use consent::{Consent, Replaceable};
 pub use empty::Empty;
 pub use error::{ErrorPage, Fact};
+pub use exact::Exact;
 pub use face::{ClientFace, ClientKind};
 pub use paste::{PasteLine, paste_lines};
 pub use right::{RightGroup, RightKind, ScopeLine, groups};
@@ -77,6 +83,9 @@ pub fn all_samples() -> Result<Vec<(&'static str, String)>, askama::Error> {
     add!(SignIn);
     add!(Consent);
     add!(Account);
+    add!(Approve);
+    add!(Answered);
+    add!(Closed);
     add!(SignedOut);
     add!(ErrorPage);
     Ok(all)

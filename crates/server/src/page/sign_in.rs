@@ -10,6 +10,8 @@ pub struct SignIn {
     pub host: Site,
     /// The client that sent the person here, when one did.
     pub waiting: Option<Waiting>,
+    /// Whether a call of an agent waits behind it for the person's answer.
+    pub question: bool,
     /// The form's ticket against forgery.
     pub ticket: String,
     /// What the person typed as name before.
@@ -67,6 +69,7 @@ impl SignIn {
                 client: ClientFace::sample_verified(),
                 resource_name: "Acme Notes".into(),
             }),
+            question: false,
             ticket: "t1".into(),
             name_prefill: String::new(),
             fault: None,
@@ -79,6 +82,7 @@ impl SignIn {
         vec![
             ("sign-in", plain()),
             ("sign-in-alone", Self { waiting: None, stop: false, ..plain() }),
+            ("sign-in-question", Self { waiting: None, stop: false, question: true, ..plain() }),
             ("sign-in-fault", Self { name_prefill: "alex".into(), fault: Some(fault), ..plain() }),
             (
                 "sign-in-hostile",
@@ -124,6 +128,12 @@ mod tests {
         let alone = html("sign-in-alone");
         assert!(!alone.contains("waiting to use"));
         assert!(!alone.contains(r#"value="stop""#));
+    }
+
+    #[test]
+    fn a_waiting_call_is_told_without_a_word_of_it() {
+        assert!(html("sign-in-question").contains("waits for an answer"));
+        assert!(!html("sign-in-alone").contains("waits for an answer"));
     }
 
     #[test]
