@@ -20,7 +20,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gateway", &["wire", "mcp", "guard", "policy"]),
     ("runner", &["wire", "mcp"]),
     ("server", &["wire", "jose", "fetch", "mcp", "policy", "rules", "store", "guard", "gateway"]),
-    ("portcullis", &["wire", "jose", "fetch", "mcp", "policy", "rules", "store", "guard", "gateway", "server"]),
+    (
+        "portcullis",
+        &["wire", "jose", "fetch", "mcp", "policy", "rules", "store", "guard", "gateway", "server"],
+    ),
     (
         "cli",
         &[
