@@ -45,6 +45,10 @@ kinds! {
     SetupLink "pc_setup_"
     /// The key to the control socket.
     Control "pc_ctl_"
+    /// A personal token: an agent without OAuth, for scripts.
+    Personal "pc_pat_"
+    /// A registration access token (RFC 7592 §3).
+    Registration "pc_reg_"
 }
 
 /// An opaque string in clear, as it is handed out once. It cannot be printed, compared, cloned or serialised by

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::Catalog;
 use crate::model::Client;
+use crate::personal::is_client;
 use crate::refusal::Refusal;
 
 /// Where an answer may go: a redirect URI that this client did register. Made only by [`prove_asker`], so that
@@ -48,7 +49,7 @@ pub struct Asked {
 /// # Errors
 /// Refusals for a page: unknown or disabled client, missing or unregistered redirect URI.
 pub fn prove_asker(asker: &Asker, client: Option<&Client>) -> Result<ReturnTo, Refusal> {
-    let client = client.ok_or(Refusal::ClientUnknown)?;
+    let client = client.filter(|client| !is_client(&client.id)).ok_or(Refusal::ClientUnknown)?;
     if !client.enabled {
         return Err(Refusal::ClientDisabled);
     }

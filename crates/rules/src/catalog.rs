@@ -3,6 +3,7 @@
 use portcullis_wire::resource::Resource;
 use portcullis_wire::scope::{OFFLINE_ACCESS, Scope, Scopes};
 
+use crate::groups::People;
 use crate::refusal::Refusal;
 
 /// What a scope lets an agent do, for the person who judges it.
@@ -42,6 +43,8 @@ pub struct ResourceEntry {
     pub scopes: Vec<ScopeEntry>,
     /// Whether its tokens are signed with RS256, for servers that know nothing else (RFC 9068 §2.1).
     pub rs256: bool,
+    /// Which people may use it. Machines may use what was entered for them.
+    pub people: People,
 }
 
 impl ResourceEntry {
@@ -162,6 +165,7 @@ pub(crate) mod tests {
             name: "Notes".to_owned(),
             scopes: vec![scope("read", Effect::Reads, true), scope("write", Effect::Changes, false)],
             rs256: false,
+            people: People::Everyone,
         }
     }
 

@@ -134,8 +134,9 @@ fn judge(
     let Some(user) = facts.user.as_ref().filter(|user| user.enabled && user.id == code.user) else {
         return Verdict::refuse(Refusal::PersonDisabled);
     };
-    let scopes =
-        code.scopes.intersection(&catalog.entry(&code.resource).map(|e| e.offered()).unwrap_or_default());
+    let Some(entry) = catalog.entry(&code.resource) else { return Verdict::refuse(Refusal::GrantEnded) };
+    let Some(admission) = entry.people.admit(user) else { return Verdict::refuse(Refusal::AccessLost) };
+    let scopes = code.scopes.intersection(&entry.offered());
     if scopes.is_empty() {
         return Verdict::refuse(Refusal::GrantEnded);
     }
@@ -154,6 +155,8 @@ fn judge(
         state: GrantState::Live,
         replaces: code.replaces,
         tip: refreshes.then_some(Tip { current: fresh.refresh, previous: None }),
+        wanted: Vec::new(),
+        personal: None,
     };
     let event = Event::new(EventKind::TokenIssued, now)
         .user(user.id)
@@ -172,6 +175,7 @@ fn judge(
     let mut verdict = Verdict::yes(granted)
         .proven(client, ask.proof)
         .expecting(Expect::UserEnabled(user.id))
+        .admitted(user, admission)
         .writing(Write::SpendCode(code.id, fresh.id))
         .writing(Write::AddGrant(grant));
     if client.expires_at.is_some() {

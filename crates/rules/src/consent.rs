@@ -14,6 +14,7 @@ use crate::model::{Client, Code, Grant, Session, User};
 use crate::refusal::Refusal;
 use crate::settings::Lifetimes;
 use crate::verdict::{Expect, Verdict, Write};
+use crate::want;
 
 /// What the person answered.
 #[derive(Clone, Debug)]
@@ -54,6 +55,18 @@ pub fn signed_in(facts: &BrowserFacts, now: UnixTime) -> Result<(&Session, &User
         return Err(Refusal::PersonDisabled);
     }
     Ok((session, user))
+}
+
+/// Whether this person may use what is asked for at all: said on our page before consent is asked, and to the client
+/// where it wants no page (`prompt=none`).
+///
+/// # Errors
+/// [`Refusal::NotAdmitted`], which may be sent to the client: client and redirect are proven by then.
+pub fn admitted(asked: &Asked, user: &User, catalog: &Catalog) -> Result<(), Refusal> {
+    match catalog.entry(&asked.resource).and_then(|entry| entry.people.admit(user)) {
+        Some(_) => Ok(()),
+        None => Err(Refusal::NotAdmitted),
+    }
 }
 
 /// The grants a new one may replace: the same person's (facts hold no others), client, redirect but for the
@@ -114,8 +127,19 @@ pub fn decide(
     if asked.redirect_uri.landing() != Landing::Web && !answer.started {
         return Verdict::refuse(Refusal::NotStarted);
     }
-    let offered = catalog.entry(&asked.resource).map(|entry| entry.offered()).unwrap_or_default();
-    let scopes = answer.ticked.intersection(&asked.scopes).intersection(&offered);
+    let entry = catalog.entry(&asked.resource);
+    // Told to the client once client and redirect are proven; on our own page it is said before anything is asked.
+    let Some(admission) = entry.and_then(|entry| entry.people.admit(user)) else {
+        return Verdict::refuse(Refusal::NotAdmitted)
+            .expecting(Expect::SessionLive(session.id))
+            .writing(spend)
+            .writing(Write::Audit(event(EventKind::ConsentDenied, &asked.scopes).reason("not_admitted")));
+    };
+    let offered = entry.map(|entry| entry.offered()).unwrap_or_default();
+    // Beyond what was asked, only what another agent of this person, client and resource was refused for lack of; and
+    // for the new grant alone.
+    let extra = want::extra(&facts.grants, asked, client, catalog, lifetimes, now);
+    let scopes = answer.ticked.intersection(&asked.scopes.union(&extra)).intersection(&offered);
     if scopes.is_empty() {
         return Verdict::refuse(Refusal::NothingTicked);
     }
@@ -137,6 +161,7 @@ pub fn decide(
         .expecting(Expect::SessionLive(session.id))
         .expecting(Expect::UserEnabled(user.id))
         .expecting(Expect::ClientEnabled(client.id.clone()))
+        .admitted(user, admission)
         .writing(spend)
         .writing(Write::AddCode(code))
         .writing(Write::Audit(event(EventKind::ConsentGiven, &scopes)))

@@ -2,8 +2,11 @@
 
 use portcullis_wire::id::{ClientId, GrantId};
 use portcullis_wire::resource::Resource;
+use portcullis_wire::time::UnixTime;
 
+use crate::approve::Approval;
 use crate::model::{Client, Code, Grant, Session, SetupLink, User};
+use crate::tools::Tool;
 
 /// For an authorization request and its pages.
 #[derive(Clone, Debug, Default)]
@@ -109,4 +112,63 @@ pub struct AgentQuery {
     pub resource: Option<Resource>,
     /// Only this one.
     pub id: Option<GrantId>,
+}
+
+/// For asking whether a call may go: everything about one agent and that very call.
+#[derive(Clone, Debug, Default)]
+pub struct AskFacts {
+    /// The agent.
+    pub grant: Option<Grant>,
+    /// Its person.
+    pub user: Option<User>,
+    /// Its questions about this very call that were not spent, newest first.
+    pub approvals: Vec<Approval>,
+    /// How many of its questions are open, over all calls.
+    pub open: usize,
+}
+
+/// A question to a person, with what its answer depends on. Also a row of a list.
+#[derive(Clone, Debug, Default)]
+pub struct ApprovalRow {
+    /// The question.
+    pub approval: Option<Approval>,
+    /// The agent.
+    pub grant: Option<Grant>,
+    /// The agent's client.
+    pub client: Option<Client>,
+    /// The person who may answer.
+    pub user: Option<User>,
+}
+
+/// Which questions a list holds.
+#[derive(Clone, Debug, Default)]
+pub struct ApprovalQuery {
+    /// Put to this person only.
+    pub user: Option<portcullis_wire::id::UserId>,
+    /// Of this agent only.
+    pub grant: Option<GrantId>,
+    /// Only those that may still be answered at this time.
+    pub open_at: Option<UnixTime>,
+    /// At most this many, newest first.
+    pub most: usize,
+}
+
+/// What is remembered of one resource's tools.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolBook {
+    /// When the first whole list was taken; none before that.
+    pub begun_at: Option<UnixTime>,
+    /// Every tool, by name.
+    pub tools: Vec<Tool>,
+}
+
+/// For making a personal token.
+#[derive(Clone, Debug, Default)]
+pub struct PersonalFacts {
+    /// For whom.
+    pub user: Option<User>,
+    /// The client of personal tokens, once there is one.
+    pub client: Option<Client>,
+    /// How many personal tokens the person has that have neither ended nor expired.
+    pub living: usize,
 }

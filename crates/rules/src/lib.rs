@@ -3,15 +3,22 @@
 //! A rule has no I/O, no clock and nothing asynchronous. It answers with a [`Verdict`](verdict::Verdict): an
 //! outcome, what to write, and what must still hold when it is written. A refusal can carry writes too.
 
+pub mod approve;
+pub mod audit;
 pub mod authorize;
+pub mod budget;
+mod canonical;
 pub mod catalog;
 pub mod code;
 pub mod consent;
 pub mod event;
 pub mod facts;
+pub mod groups;
 pub mod machine;
+pub mod manage;
 pub mod model;
 pub mod people;
+pub mod personal;
 pub mod proof;
 pub mod refresh;
 pub mod refusal;
@@ -20,4 +27,6 @@ pub mod revoke;
 #[cfg(test)]
 mod samples;
 pub mod settings;
+pub mod tools;
 pub mod verdict;
+pub mod want;

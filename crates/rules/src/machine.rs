@@ -82,6 +82,8 @@ fn judge(
                 state: GrantState::Live,
                 replaces: None,
                 tip: None,
+                wanted: Vec::new(),
+                personal: None,
             };
             Verdict::yes(granted(fresh))
                 .proven(client, proof)

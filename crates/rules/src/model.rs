@@ -1,5 +1,6 @@
 //! The records: what a store keeps, as the rules see it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use portcullis_wire::digest::Digest;
@@ -12,7 +13,9 @@ use portcullis_wire::scope::Scopes;
 use portcullis_wire::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
+use crate::groups::Group;
 use crate::settings::Lifetimes;
+use crate::want::Wanted;
 
 /// How we came to know a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,8 @@ pub struct Client {
     pub metadata: ClientMetadata,
     /// The digest of its secret, if it has one.
     pub secret: Option<Digest>,
+    /// The digest of its registration access token (RFC 7592), if its registration is its own to change.
+    pub management: Option<Digest>,
     /// The most a pre-registered client may ever get; `None` sets no bound beyond the resource's own.
     pub ceiling: Option<Scopes>,
     /// The one resource whose tokens it may introspect (RFC 7662): set for resource servers only.
@@ -86,6 +91,8 @@ pub struct User {
     pub admin: bool,
     /// Whether they may act at all.
     pub enabled: bool,
+    /// The groups they are in, by which resources admit them.
+    pub groups: BTreeSet<Group>,
     /// When the account was made.
     pub created_at: UnixTime,
 }
@@ -277,6 +284,10 @@ pub struct Grant {
     pub replaces: Option<GrantId>,
     /// Its refresh tokens, if it has any.
     pub tip: Option<Tip>,
+    /// What it was refused for lack of, for its person to allow.
+    pub wanted: Vec<Wanted>,
+    /// The digest of its personal token, if it is one's.
+    pub personal: Option<Digest>,
 }
 
 impl Grant {
@@ -286,7 +297,10 @@ impl Grant {
             (GrantState::Live, Subject::Person(_)) if self.expires_at.is_some_and(|end| end <= now) => {
                 GrantState::Ended(EndReason::Expired)
             }
-            (GrantState::Live, Subject::Person(_)) if self.last_used_at + lifetimes.grant_idle <= now => {
+            // A personal token ends at the day it was made for, whether a script uses it or not.
+            (GrantState::Live, Subject::Person(_))
+                if self.personal.is_none() && self.last_used_at + lifetimes.grant_idle <= now =>
+            {
                 GrantState::Ended(EndReason::Idle)
             }
             (state, _) => state,

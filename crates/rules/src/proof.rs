@@ -5,6 +5,7 @@ use portcullis_wire::register::{AuthMethod, ClientMetadata};
 use portcullis_wire::time::UnixTime;
 
 use crate::model::Client;
+use crate::personal::is_client;
 use crate::refusal::Refusal;
 use crate::verdict::{Expect, Verdict, Write};
 
@@ -46,7 +47,8 @@ pub fn prove<'a>(
     proof: &ClientProof,
     spent: bool,
 ) -> Result<&'a Client, Refusal> {
-    let client = client.ok_or(Refusal::ClientUnknown)?;
+    // The client of personal tokens is nobody's: no request may come in its name.
+    let client = client.filter(|client| !is_client(&client.id)).ok_or(Refusal::ClientUnknown)?;
     if !client.enabled {
         return Err(Refusal::ClientDisabled);
     }

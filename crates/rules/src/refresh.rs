@@ -105,15 +105,18 @@ fn judge(
     if !client.metadata.may_use(GrantType::RefreshToken) {
         return Verdict::refuse(Refusal::GrantNotAllowed);
     }
-    if facts.user.as_ref().is_none_or(|user| !user.enabled || user.id != person) {
+    let Some(user) = facts.user.as_ref().filter(|user| user.enabled && user.id == person) else {
         return Verdict::refuse(Refusal::PersonDisabled);
-    }
+    };
     // Resource and scope are judged before anything is rotated (threats, control 24).
     if !ask.resources.is_empty()
         && !catalog.named(ask.resources).is_ok_and(|entry| entry.resource.is_same(&grant.resource))
     {
         return Verdict::refuse(Refusal::ResourceNotGranted);
     }
+    let Some(admission) = catalog.entry(&grant.resource).and_then(|entry| entry.people.admit(user)) else {
+        return Verdict::refuse(Refusal::AccessLost);
+    };
     let scopes = match scopes(ask.scope, grant, catalog, client.ceiling.as_ref()) {
         Ok(scopes) => scopes,
         Err(refusal) => return Verdict::refuse(refusal),
@@ -136,6 +139,7 @@ fn judge(
             .expecting(Expect::UserEnabled(person))
             .expecting(Expect::GrantLive(grant.id))
             .expecting(Expect::GrantScopes(grant.id, grant.scopes.clone()))
+            .admitted(user, admission.clone())
     };
     if let Generation::Retry(sealed) = generation {
         return relied(Verdict::yes(granted(RefreshOut::Again(sealed))))

@@ -105,6 +105,34 @@ pub enum Refusal {
     NotFirst,
     /// The key is not where it was expected.
     KeyMoved,
+    /// The resource is not for this person: none of their groups is named.
+    NotAdmitted,
+    /// The resource no longer admits the person it was allowed by.
+    AccessLost,
+    /// More groups than one person may be in.
+    GroupsTooMany,
+    /// That scope is not wanted by that agent (any more).
+    NotWanted,
+    /// No such question for this person.
+    ApprovalUnknown,
+    /// The question was answered, is too old, or its agent has ended.
+    ApprovalOver,
+    /// No such tool.
+    ToolUnknown,
+    /// The tool's definition changed since it was looked at.
+    ToolChanged,
+    /// A token cannot be made for that long, or for no time at all.
+    LifeUnfit,
+    /// The person has as many personal tokens as may be.
+    TokensTooMany,
+    /// No personal token of ours.
+    TokenUnknown,
+    /// No such registration, or the token is not its own.
+    RegistrationUnknown,
+    /// The body names another client, or a secret that is not its own.
+    ClientIdMismatch,
+    /// A client with a secret cannot become one without.
+    MethodFixed,
 }
 
 impl Refusal {
@@ -137,13 +165,25 @@ impl Refusal {
             | Self::NotFirst
             | Self::AgentUnknown
             | Self::UserUnknown
-            | Self::KeyMoved => ErrorCode::InvalidRequest,
+            | Self::KeyMoved
+            | Self::GroupsTooMany
+            | Self::NotWanted
+            | Self::ApprovalUnknown
+            | Self::ApprovalOver
+            | Self::ToolUnknown
+            | Self::ToolChanged
+            | Self::LifeUnfit
+            | Self::TokensTooMany => ErrorCode::InvalidRequest,
+            Self::TokenUnknown | Self::RegistrationUnknown => ErrorCode::InvalidToken, // RFC 6750 §3.1, RFC 7592 §2.1
+            Self::ClientIdMismatch | Self::MethodFixed => ErrorCode::InvalidClientMetadata, // RFC 7591 §3.2.2
             Self::ResponseType => ErrorCode::UnsupportedResponseType,
             Self::ScopeUnknown | Self::ScopeBeyondGrant => ErrorCode::InvalidScope,
             Self::ResourceUnknown | Self::ResourceMany | Self::ResourceNotGranted => ErrorCode::InvalidTarget, // RFC 8707 §2
             Self::LoginRequired => ErrorCode::LoginRequired, // OpenID Connect Core §3.1.2.6
             Self::ConsentRequired => ErrorCode::ConsentRequired,
-            Self::Denied | Self::SignedOut | Self::WrongPassword => ErrorCode::AccessDenied,
+            Self::Denied | Self::SignedOut | Self::WrongPassword | Self::NotAdmitted => {
+                ErrorCode::AccessDenied
+            }
             Self::CodeUnknown
             | Self::CodeOfAnother
             | Self::CodeExpired
@@ -155,7 +195,8 @@ impl Refusal {
             | Self::RefreshReplayed
             | Self::GrantEnded
             | Self::GrantExpired
-            | Self::PersonDisabled => ErrorCode::InvalidGrant,
+            | Self::PersonDisabled
+            | Self::AccessLost => ErrorCode::InvalidGrant,
         }
     }
 
@@ -224,6 +265,22 @@ impl Refusal {
             Self::PasswordUnfit => "A password has 12 to 128 characters.",
             Self::NotFirst => "There are accounts already.",
             Self::KeyMoved => "The key is no longer in that state.",
+            Self::NotAdmitted => "This person may not use this resource.",
+            Self::AccessLost => "The person may no longer use this resource.",
+            Self::GroupsTooMany => "A person is in at most 32 groups.",
+            Self::NotWanted => "This agent does not want that scope (any more).",
+            Self::ApprovalUnknown => "There is no such question.",
+            Self::ApprovalOver => "The question was answered, is too old, or its agent has ended.",
+            Self::ToolUnknown => "There is no such tool.",
+            Self::ToolChanged => "The tool's definition changed since it was looked at. Look again.",
+            Self::LifeUnfit => "A personal token lives between a moment and 365 days.",
+            Self::TokensTooMany => "This person has as many personal tokens as may be. Revoke one first.",
+            Self::TokenUnknown => "The token is not valid.",
+            Self::RegistrationUnknown => "There is no such registration, or the token is not its own.",
+            Self::ClientIdMismatch => {
+                "client_id must be sent and be the registration's own; so must client_secret, if it is sent."
+            }
+            Self::MethodFixed => "A client with a secret cannot become one without. Register anew.",
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use portcullis_wire::digest::Digest;
 use portcullis_wire::id::ClientId;
+use portcullis_wire::redirect::RedirectUri;
 use portcullis_wire::register::{AuthMethod, ClientMetadata};
 use portcullis_wire::time::UnixTime;
 
@@ -15,28 +16,53 @@ use crate::verdict::{Verdict, Write};
 /// not count, and in an order of our own.
 pub fn fingerprint(metadata: &ClientMetadata) -> Digest {
     let mut canonical = metadata.clone();
-    canonical.redirect_uris =
-        canonical.redirect_uris.iter().map(portcullis_wire::redirect::RedirectUri::without_port).collect();
+    canonical.redirect_uris = canonical.redirect_uris.iter().map(RedirectUri::without_port).collect();
     canonical.redirect_uris.sort();
     canonical.redirect_uris.dedup();
     Digest::of(serde_json::to_string(&canonical).unwrap_or_default().as_bytes())
 }
 
-/// Enters a registration. `id` follows from the fingerprint for a public client and is random for one with a
-/// secret of its own.
+/// What differs between two sayings of one client that a person would want to be asked about again (threat control
+/// 28): its name, where answers go, and how it proves itself. Ports of loopback redirects do not count. The names are
+/// those of the metadata members.
+pub fn drift(old: &ClientMetadata, new: &ClientMetadata) -> Vec<&'static str> {
+    let redirects = |metadata: &ClientMetadata| {
+        let mut uris: Vec<RedirectUri> =
+            metadata.redirect_uris.iter().map(RedirectUri::without_port).collect();
+        uris.sort();
+        uris.dedup();
+        uris
+    };
+    [
+        ("client_name", old.name != new.name),
+        ("redirect_uris", redirects(old) != redirects(new)),
+        ("token_endpoint_auth_method", old.auth_method != new.auth_method),
+        ("jwks", old.jwks != new.jwks),
+        ("jwks_uri", old.jwks_uri != new.jwks_uri),
+    ]
+    .into_iter()
+    .filter_map(|(name, has_changed)| has_changed.then_some(name))
+    .collect()
+}
+
+/// Enters a registration. `id` follows from the fingerprint for a client that shares its row and is random for one
+/// with a secret of its own; only the latter is given a token to manage it by (`management` is that token's digest).
 pub fn register(
     id: ClientId,
     metadata: ClientMetadata,
     secret: Option<Digest>,
+    management: Option<Digest>,
     lifetimes: &Lifetimes,
     now: UnixTime,
 ) -> Verdict<Client> {
     debug_assert_eq!(metadata.auth_method.has_secret(), secret.is_some());
+    let management = management.filter(|_| !shares(&metadata));
     let client = Client {
         id,
         origin: Origin::Registered,
         metadata,
         secret,
+        management,
         ceiling: None,
         introspects: None,
         enabled: true,
@@ -54,6 +80,7 @@ pub fn from_document(id: ClientId, metadata: ClientMetadata, lifetimes: &Lifetim
         origin: Origin::Document,
         metadata,
         secret: None,
+        management: None,
         ceiling: None,
         introspects: None,
         enabled: true,

@@ -40,6 +40,7 @@ pub(crate) fn public_client() -> Client {
             client_uri: None,
         },
         secret: None,
+        management: None,
         ceiling: None,
         introspects: None,
         enabled: true,
@@ -73,6 +74,7 @@ pub(crate) fn user() -> User {
         password: PasswordHash::new("$argon2id$sample".to_owned()),
         admin: false,
         enabled: true,
+        groups: std::collections::BTreeSet::new(),
         created_at: NOW,
     }
 }
@@ -129,5 +131,7 @@ pub(crate) fn grant() -> Grant {
         state: GrantState::Live,
         replaces: None,
         tip: Some(Tip { current: Digest::of(b"tip"), previous: None }),
+        wanted: vec![],
+        personal: None,
     }
 }

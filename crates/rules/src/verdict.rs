@@ -1,16 +1,26 @@
 //! A verdict: the outcome of a decision, what it writes, and what must still hold when it is written.
 
+use std::collections::BTreeSet;
+
 use portcullis_wire::digest::Digest;
-use portcullis_wire::id::{ClientId, CodeId, GrantId, SessionId, UserId};
+use portcullis_wire::id::{ApprovalId, ClientId, CodeId, GrantId, SessionId, UserId};
+use portcullis_wire::register::ClientMetadata;
+use portcullis_wire::resource::Resource;
 use portcullis_wire::scope::Scopes;
 use portcullis_wire::time::UnixTime;
 
+use crate::approve::{Approval, ApprovalState};
+use crate::audit::Checkpoint;
+use crate::budget::Used;
 use crate::event::Event;
+use crate::groups::Group;
 use crate::model::{
     Client, Code, CutTarget, EndReason, Grant, KeyRecord, KeyState, PasswordHash, Previous, Session,
     SetupLink, User,
 };
 use crate::refusal::Refusal;
+use crate::tools::Listed;
+use crate::want::Wanted;
 
 /// A state that a yes relied on. It is the state that is expected, not a version of a row many share.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +41,19 @@ pub enum Expect {
     NoUsers,
     /// The refresh tip of the grant is the one seen.
     TipIs(GrantId, Digest),
+    /// The person is in this group.
+    UserInGroup(UserId, Group),
+    /// The client's registration access token is the one whose digest this is.
+    ManagedBy(ClientId, Digest),
+    /// Fewer than `below` questions of this agent are open at that time.
+    ApprovalsOpen {
+        /// Which agent.
+        grant: GrantId,
+        /// Fewer than this.
+        below: usize,
+        /// When.
+        at: UnixTime,
+    },
 }
 
 /// Some of the clients.
@@ -96,6 +119,8 @@ pub enum Write {
     },
     /// Switches a client on or off. Expects it to be there.
     SetClientEnabled(ClientId, bool),
+    /// Replaces what a client says of itself, and nothing else. Expects it to be there.
+    UpdateClient(ClientId, ClientMetadata),
     /// Removes a client. Expects it to be there.
     RemoveClient(ClientId),
     /// Makes an account. Expects its name to be free.
@@ -104,7 +129,16 @@ pub enum Write {
     SetPassword(UserId, PasswordHash),
     /// Switches an account on or off. Expects the account.
     SetUserEnabled(UserId, bool),
-    /// Removes an account and its sessions. Expects the account.
+    /// Puts a person into exactly the groups `to`. Expects the person, in exactly the groups `from`.
+    SetGroups {
+        /// Whom.
+        user: UserId,
+        /// As they were seen.
+        from: BTreeSet<Group>,
+        /// As they shall be.
+        to: BTreeSet<Group>,
+    },
+    /// Removes an account, its sessions and the questions put to it. Expects the account.
     RemoveUser(UserId),
     /// Opens a session.
     OpenSession(Session),
@@ -154,6 +188,15 @@ pub enum Write {
     RestoreGrant(GrantId),
     /// Approves more (or less) for one grant. Expects it live.
     SetGrantScopes(GrantId, Scopes),
+    /// Remembers exactly these scopes as wanted. Expects the grant, with exactly `from` remembered.
+    SetWanted {
+        /// Whose.
+        grant: GrantId,
+        /// As they were seen.
+        from: Vec<Wanted>,
+        /// As they shall be.
+        to: Vec<Wanted>,
+    },
     /// Names a grant. Expects it.
     LabelGrant(GrantId, Option<String>),
     /// Notes that a grant was seen, never moving time back, and forgets what it replaced.
@@ -181,6 +224,57 @@ pub enum Write {
     },
     /// Writes the audit trail.
     Audit(Event),
+    /// Notes a checkpoint of the audit trail. Expects the row it is about to be there, with that hash, and without one.
+    Checkpoint(Checkpoint),
+    /// Erases what the audit trail knows of a person beyond the random id; the chain still verifies. Doing it twice is
+    /// doing it. What is written of them later is not erased: whoever erases ends their grants first.
+    ErasePerson(UserId),
+    /// Puts a question to a person. Expects its number to be free, and none of that grant about that call to be open
+    /// when it is made.
+    AddApproval(Approval),
+    /// Answers a question. Expects it open, and not over, at that time.
+    DecideApproval {
+        /// Which.
+        id: ApprovalId,
+        /// The answer.
+        to: ApprovalState,
+        /// When.
+        at: UnixTime,
+        /// Until when it counts.
+        expires_at: UnixTime,
+    },
+    /// Spends an approval. Expects it approved and unspent.
+    SpendApproval(ApprovalId),
+    /// Notes that a resource's first whole list was taken. Expects that none was before.
+    BeginBook(Resource, UnixTime),
+    /// Notes that a tool is listed with this definition, and accepts that, if told to.
+    SeeTool {
+        /// At which resource.
+        resource: Resource,
+        /// The tool.
+        tool: Listed,
+        /// Whether the definition is accepted.
+        accept: bool,
+        /// When.
+        at: UnixTime,
+    },
+    /// Accepts a tool's definition. Expects the tool, with exactly that definition listed last.
+    AcceptTool {
+        /// At which resource.
+        resource: Resource,
+        /// Its name.
+        name: String,
+        /// Its definition.
+        digest: Digest,
+        /// When.
+        at: UnixTime,
+    },
+    /// Notes that a tool is no longer listed; again is as good as once.
+    LoseTool(Resource, String, UnixTime),
+    /// Forgets a tool, if it is there.
+    ForgetTool(Resource, String),
+    /// Adds to what was used of durable windows.
+    AddUses(Vec<Used>),
 }
 
 /// What a rule answers.

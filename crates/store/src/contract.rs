@@ -7,14 +7,16 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use portcullis_rules::budget::Used;
 use portcullis_rules::event::Event;
 use portcullis_rules::facts::{
-    AgentQuery, AgentRow, BrowserFacts, CodeFacts, GrantFacts, MachineFacts, SetupFacts, SignInFacts,
+    AgentQuery, AgentRow, ApprovalQuery, ApprovalRow, AskFacts, BrowserFacts, CodeFacts, GrantFacts,
+    MachineFacts, PersonalFacts, SetupFacts, SignInFacts, ToolBook,
 };
 use portcullis_rules::model::{Client, Cut, KeyRecord, Origin, User};
 use portcullis_rules::verdict::{Expect, Write};
 use portcullis_wire::digest::Digest;
-use portcullis_wire::id::{ClientId, CodeId, GrantId, SessionId, UserId};
+use portcullis_wire::id::{ApprovalId, ClientId, CodeId, GrantId, SessionId, UserId};
 use portcullis_wire::resource::Resource;
 use portcullis_wire::time::UnixTime;
 
@@ -86,6 +88,12 @@ pub struct Swept {
     pub cuts: u64,
     /// Sealed successors that may no longer be handed out again.
     pub sealed: u64,
+    /// Questions to people, answered or not, whose time is over.
+    pub approvals: u64,
+    /// Tools that have not been listed for long.
+    pub tools: u64,
+    /// What was used of windows that are over.
+    pub uses: u64,
 }
 
 impl Swept {
@@ -93,6 +101,7 @@ impl Swept {
     pub fn more(&self) -> bool {
         [self.spent, self.codes, self.sessions, self.clients, self.cuts, self.sealed]
             .into_iter()
+            .chain([self.approvals, self.tools, self.uses])
             .any(|count| count >= SWEEP_BATCH)
     }
 }
@@ -103,6 +112,10 @@ pub const SWEEP_BATCH: u64 = 500;
 /// A code is remembered this long after it expired, so that a second redemption is still known for one
 /// (RFC 6749 §4.1.2).
 pub const CODE_MEMORY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+/// A question is remembered this long after it was over: longer than a "no" counts, and no longer than is of use, since
+/// it holds what the person was shown.
+pub const APPROVAL_MEMORY: std::time::Duration = std::time::Duration::from_secs(10 * 60);
 
 /// Where the records are kept. Used as `Arc<dyn Store>`.
 ///
@@ -163,6 +176,25 @@ pub trait Store: Send + Sync + 'static {
     /// Agents, newest first.
     fn agents(&self, query: AgentQuery) -> Answer<'_, Vec<AgentRow>>;
 
+    /// Facts for asking whether a call may go: the agent, its person, and its questions about that very call (`call` is
+    /// what stands for it) that were not spent; how many of its questions are open is as of `at`.
+    fn ask_facts(&self, grant: GrantId, call: Digest, at: UnixTime) -> Answer<'_, AskFacts>;
+
+    /// One question to a person, with its agent, client and person; all of it empty if there is no such question.
+    fn approval(&self, id: ApprovalId) -> Answer<'_, ApprovalRow>;
+
+    /// Questions to people, newest first.
+    fn approvals(&self, query: ApprovalQuery) -> Answer<'_, Vec<ApprovalRow>>;
+
+    /// What is remembered of the tools of exactly this resource.
+    fn tools(&self, resource: Resource) -> Answer<'_, ToolBook>;
+
+    /// What was used of durable windows that began at `since` or later, oldest first.
+    fn uses(&self, since: UnixTime) -> Answer<'_, Vec<Used>>;
+
+    /// Facts for making a personal token; the living ones are counted as of `at`.
+    fn personal_facts(&self, user: UserId, at: UnixTime) -> Answer<'_, PersonalFacts>;
+
     /// Every signing key, oldest first.
     fn keys(&self) -> Answer<'_, Vec<KeyRecord>>;
 
@@ -179,7 +211,8 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets what no decision needs any more: used one-time values past their time, codes [`CODE_MEMORY`]
     /// after they expired, expired sessions, clients past `expires_at` without a grant that has not ended,
     /// beyond `most_unused_clients` the oldest of those not entered by an administrator and without such a
-    /// grant, cuts made before `oldest_cut`, and sealed successors past their grace. At most [`SWEEP_BATCH`] of
+    /// grant, cuts made before `oldest_cut`, sealed successors past their grace, questions to people
+    /// [`APPROVAL_MEMORY`] after they were over, tools not listed for long, and what was used of windows long over. At most [`SWEEP_BATCH`] of
     /// each kind.
     fn sweep(&self, now: UnixTime, oldest_cut: UnixTime, most_unused_clients: u64) -> Answer<'_, Swept>;
 }

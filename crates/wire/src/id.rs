@@ -80,6 +80,10 @@ numbered! {
     /// A browser session's row. Never shown.
     SessionId, "ses_"
 }
+numbered! {
+    /// A question to a person: may this agent make this one call? It names the question and proves nothing.
+    ApprovalId, "apr_"
+}
 
 /// A `client_id`, by exact spelling: two URLs that differ in a letter's case are two clients.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

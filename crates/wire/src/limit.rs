@@ -54,3 +54,23 @@ pub const CLOCK_LEEWAY: i64 = 60;
 pub const ASSERTION_LIFE: i64 = 300;
 /// How often a conflicting decision is made anew before the answer is 503.
 pub const DECISION_TRIES: usize = 6;
+/// Longest name of a group of people, in characters.
+pub const GROUP_NAME: usize = 64;
+/// Most groups one person is in, and most that one resource names.
+pub const GROUPS: usize = 32;
+/// Most scopes a grant remembers as wanted.
+pub const WANTED: usize = 20;
+/// Most questions to a person that one agent may have open.
+pub const APPROVALS_OPEN: usize = 20;
+/// Most bytes of a call's arguments that a question keeps, to be shown; a longer text is cut and marked.
+pub const APPROVAL_ARGUMENTS: usize = 16 * 1024;
+/// Most tools of one resource that are remembered; those beyond stay hidden.
+pub const TOOLS: usize = 2000;
+/// Longest name of a tool that is remembered, in bytes.
+pub const TOOL_NAME: usize = 256;
+/// Most bytes of a tool's definition that are kept, to be shown; its digest is of the whole.
+pub const TOOL_DEFINITION: usize = 64 * 1024;
+/// Most limits one installation counts.
+pub const BUDGETS: usize = 64;
+/// Most living personal tokens of one person.
+pub const PERSONAL_TOKENS: usize = 100;

@@ -1,15 +1,17 @@
 //! What each expectation and each write means, in the plainest code there is.
 
+use portcullis_rules::budget::LONGEST_WINDOW;
 use portcullis_rules::model::{
     Client, Cut, CutTarget, EndReason, Grant, GrantState, Origin, Previous, Subject, Tip, account_key,
 };
+use portcullis_rules::tools::GONE_FOR;
 use portcullis_rules::verdict::{Expect, Write};
 use portcullis_wire::digest::Digest;
 use portcullis_wire::id::{ClientId, GrantId};
 use portcullis_wire::time::UnixTime;
 
 use super::State;
-use crate::contract::{CODE_MEMORY, SWEEP_BATCH, Swept};
+use crate::contract::{APPROVAL_MEMORY, CODE_MEMORY, SWEEP_BATCH, Swept};
 
 /// What a write did: nothing to tell, or `None` for a conflict.
 type Held = Option<()>;
@@ -43,6 +45,14 @@ impl State {
                 .get(id)
                 .and_then(|grant| grant.tip.as_ref())
                 .is_some_and(|tip| tip.current.matches(digest)),
+            Expect::UserInGroup(id, group) => {
+                self.users.get(id).is_some_and(|user| user.groups.contains(group))
+            }
+            Expect::ManagedBy(id, digest) => self
+                .client(id)
+                .and_then(|client| client.management)
+                .is_some_and(|management| management.matches(digest)),
+            Expect::ApprovalsOpen { grant, below, at } => self.open_approvals(*grant, *at) < *below,
         }
     }
 
@@ -87,6 +97,7 @@ impl State {
             Write::RemoveUser(id) => {
                 self.users.remove(id)?;
                 self.sessions.retain(|_, session| session.user != *id);
+                self.approvals.retain(|_, approval| approval.user != *id);
                 Some(())
             }
             Write::OpenSession(session) => {
@@ -119,6 +130,44 @@ impl State {
                 let key = self.keys.get_mut(kid).filter(|key| key.state == *from)?;
                 key.state = *to;
                 key.changed_at = *at;
+                Some(())
+            }
+            Write::SetGroups { user, from, to } => {
+                let user = self.users.get_mut(user).filter(|user| user.groups == *from)?;
+                user.groups.clone_from(to);
+                Some(())
+            }
+            Write::SetWanted { grant, from, to } => {
+                let grant = self.grants.get_mut(grant).filter(|grant| grant.wanted == *from)?;
+                grant.wanted.clone_from(to);
+                Some(())
+            }
+            Write::UpdateClient(id, metadata) => {
+                self.clients.iter_mut().find(|row| row.id == *id)?.metadata = metadata.clone();
+                Some(())
+            }
+            Write::AddApproval(approval) => self.add_approval(approval),
+            Write::DecideApproval { id, to, at, expires_at } => {
+                self.decide_approval(*id, *to, *at, *expires_at)
+            }
+            Write::SpendApproval(id) => self.spend_approval(*id),
+            Write::BeginBook(resource, at) => {
+                self.books.insert(resource.as_str().to_owned(), *at).is_none().then_some(())
+            }
+            Write::SeeTool { resource, tool, accept, at } => self.see_tool(resource, tool, *accept, *at),
+            Write::AcceptTool { resource, name, digest, at } => self.accept_tool(resource, name, digest, *at),
+            Write::LoseTool(resource, name, at) => {
+                if let Some(tool) = self.tool(resource, name) {
+                    tool.gone_at = tool.gone_at.or(Some(*at));
+                }
+                Some(())
+            }
+            Write::ForgetTool(resource, name) => {
+                self.tools.remove(&(resource.as_str().to_owned(), name.clone()));
+                Some(())
+            }
+            Write::AddUses(uses) => {
+                self.add_uses(uses);
                 Some(())
             }
             Write::Audit(event) => {
@@ -279,6 +328,10 @@ impl State {
                 tip.previous = None;
             }
         }
+        self.approvals.retain(|_, row| !forget(row.expires_at < now - APPROVAL_MEMORY, &mut swept.approvals));
+        self.tools
+            .retain(|_, tool| !forget(tool.gone_at.is_some_and(|at| at < now - GONE_FOR), &mut swept.tools));
+        self.uses.retain(|(start, _), _| !forget(*start < now - LONGEST_WINDOW, &mut swept.uses));
         let used: Vec<ClientId> = self
             .grants
             .values()

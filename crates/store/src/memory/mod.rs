@@ -5,21 +5,26 @@
 
 mod commit;
 mod facts;
+mod records;
 
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use portcullis_rules::approve::Approval;
+use portcullis_rules::budget::Used;
 use portcullis_rules::event::Event;
 use portcullis_rules::facts::{
-    AgentQuery, AgentRow, BrowserFacts, CodeFacts, GrantFacts, MachineFacts, SetupFacts, SignInFacts,
+    AgentQuery, AgentRow, ApprovalQuery, ApprovalRow, AskFacts, BrowserFacts, CodeFacts, GrantFacts,
+    MachineFacts, PersonalFacts, SetupFacts, SignInFacts, ToolBook,
 };
 use portcullis_rules::model::{
     Client, Code, Cut, Grant, KeyRecord, Origin, Session, SetupLink, User, account_key,
 };
+use portcullis_rules::tools::Tool;
 use portcullis_rules::verdict::{Expect, Write};
 use portcullis_wire::digest::Digest;
-use portcullis_wire::id::{ClientId, CodeId, GrantId, SessionId, UserId};
+use portcullis_wire::id::{ApprovalId, ClientId, CodeId, GrantId, SessionId, UserId};
 use portcullis_wire::resource::Resource;
 use portcullis_wire::time::UnixTime;
 
@@ -40,6 +45,10 @@ struct State {
     counter: u64,
     cuts: Vec<Cut>,
     events: Vec<Event>,
+    approvals: BTreeMap<ApprovalId, Approval>,
+    books: BTreeMap<String, UnixTime>,
+    tools: BTreeMap<(String, String), Tool>,
+    uses: BTreeMap<(UnixTime, Digest), u32>,
 }
 
 /// The reference model of the store contract, for tests only.
@@ -140,6 +149,30 @@ impl Store for Memory {
 
     fn agents(&self, query: AgentQuery) -> Answer<'_, Vec<AgentRow>> {
         self.tell(|state| state.agents(&query))
+    }
+
+    fn ask_facts(&self, grant: GrantId, call: Digest, at: UnixTime) -> Answer<'_, AskFacts> {
+        self.tell(|state| state.ask_facts(grant, &call, at))
+    }
+
+    fn approval(&self, id: ApprovalId) -> Answer<'_, ApprovalRow> {
+        self.tell(|state| state.approval(id))
+    }
+
+    fn approvals(&self, query: ApprovalQuery) -> Answer<'_, Vec<ApprovalRow>> {
+        self.tell(|state| state.approvals(&query))
+    }
+
+    fn tools(&self, resource: Resource) -> Answer<'_, ToolBook> {
+        self.tell(|state| state.book(&resource))
+    }
+
+    fn uses(&self, since: UnixTime) -> Answer<'_, Vec<Used>> {
+        self.tell(|state| state.uses(since))
+    }
+
+    fn personal_facts(&self, user: UserId, at: UnixTime) -> Answer<'_, PersonalFacts> {
+        self.tell(|state| state.personal_facts(user, at))
     }
 
     fn keys(&self) -> Answer<'_, Vec<KeyRecord>> {

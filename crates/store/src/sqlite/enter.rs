@@ -6,6 +6,7 @@ use portcullis_rules::model::{
 };
 use portcullis_wire::digest::Digest;
 use portcullis_wire::id::ClientId;
+use portcullis_wire::register::ClientMetadata;
 use portcullis_wire::scope::Scopes;
 use portcullis_wire::time::UnixTime;
 use rusqlite::{Connection, Error, params};
@@ -20,8 +21,8 @@ pub(super) fn put_client(c: &Connection, client: &Client) -> Held {
     exactly_one(
         c,
         "INSERT INTO clients \
-         (id, origin, metadata, secret, ceiling, introspects, enabled, created_at, expires_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+         (id, origin, metadata, secret, ceiling, introspects, enabled, created_at, expires_at, management) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
          ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, secret = excluded.secret, \
          ceiling = excluded.ceiling, introspects = excluded.introspects, \
          expires_at = max(expires_at, excluded.expires_at)",
@@ -35,15 +36,22 @@ pub(super) fn put_client(c: &Connection, client: &Client) -> Held {
             client.enabled,
             client.created_at.millis(),
             client.expires_at.map(UnixTime::millis),
+            client.management.as_ref().map(Digest::as_bytes),
         ],
     )
+}
+
+pub(super) fn update_client(c: &Connection, id: &ClientId, metadata: &ClientMetadata) -> Held {
+    let metadata =
+        serde_json::to_string(metadata).map_err(|error| Error::ToSqlConversionFailure(Box::new(error)))?;
+    exactly_one(c, "UPDATE clients SET metadata = ?2 WHERE id = ?1", (id.as_str(), metadata))
 }
 
 pub(super) fn add_user(c: &Connection, user: &User) -> Held {
     exactly_one(
         c,
-        "INSERT INTO users (id, key, name, password, admin, enabled, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO users (id, key, name, password, admin, enabled, created_at, member_of) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         (
             of_user(&user.id),
             account_key(&user.name),
@@ -52,6 +60,7 @@ pub(super) fn add_user(c: &Connection, user: &User) -> Held {
             user.admin,
             user.enabled,
             user.created_at.millis(),
+            words::groups(&user.groups),
         ),
     )
 }
@@ -105,8 +114,9 @@ pub(super) fn add_grant(c: &Connection, grant: &Grant) -> Held {
     exactly_one(
         c,
         "INSERT INTO grants (id, client, user, resource, scopes, redirect, label, created_at, last_used_at, \
-         expires_at, suspended, ended, replaces, tip, previous, previous_sealed, previous_until) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+         expires_at, suspended, ended, replaces, tip, previous, previous_sealed, previous_until, \
+         wanted, personal) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         params![
             of_grant(&grant.id),
             grant.client.as_str(),
@@ -125,6 +135,8 @@ pub(super) fn add_grant(c: &Connection, grant: &Grant) -> Held {
             previous.map(|previous| previous.digest.as_bytes()),
             previous.map(|previous| &previous.sealed),
             previous.map(|previous| previous.until.millis()),
+            words::wanted(&grant.wanted),
+            grant.personal.as_ref().map(Digest::as_bytes),
         ],
     )
 }

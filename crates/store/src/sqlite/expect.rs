@@ -4,6 +4,7 @@ use portcullis_rules::verdict::Expect;
 use portcullis_wire::digest::Digest;
 use rusqlite::{Connection, Error, OptionalExtension as _};
 
+use super::approvals;
 use super::write::{is, of_grant, of_session, of_user};
 
 pub(super) fn holds(c: &Connection, expect: &Expect) -> Result<bool, Error> {
@@ -30,5 +31,14 @@ pub(super) fn holds(c: &Connection, expect: &Expect) -> Result<bool, Error> {
         Expect::TipIs(id, digest) => {
             is(c, "SELECT 1 FROM grants WHERE id = ?1 AND tip = ?2", (of_grant(id), digest.as_bytes()))
         }
+        Expect::UserInGroup(id, group) => is(
+            c,
+            "SELECT 1 FROM users WHERE id = ?1 AND instr(' ' || member_of || ' ', ' ' || ?2 || ' ') > 0",
+            (of_user(id), group.as_str()),
+        ),
+        Expect::ManagedBy(id, digest) => {
+            is(c, "SELECT 1 FROM clients WHERE id = ?1 AND management = ?2", (id.as_str(), digest.as_bytes()))
+        }
+        Expect::ApprovalsOpen { grant, below, at } => Ok(approvals::open(c, *grant, *at)? < *below),
     }
 }

@@ -5,12 +5,14 @@
 //! questions, each in one short read transaction on the caller's own thread: the file is expected to fit in
 //! memory, and a hop to another thread would cost more than the read.
 
+mod approvals;
 mod enter;
 mod expect;
 mod open;
 mod read;
 mod rows;
 mod sweep;
+mod tools;
 mod words;
 mod write;
 mod writer;
@@ -21,14 +23,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use portcullis_rules::budget::Used;
 use portcullis_rules::event::Event;
 use portcullis_rules::facts::{
-    AgentQuery, AgentRow, BrowserFacts, CodeFacts, GrantFacts, MachineFacts, SetupFacts, SignInFacts,
+    AgentQuery, AgentRow, ApprovalQuery, ApprovalRow, AskFacts, BrowserFacts, CodeFacts, GrantFacts,
+    MachineFacts, PersonalFacts, SetupFacts, SignInFacts, ToolBook,
 };
 use portcullis_rules::model::{Client, Cut, KeyRecord, Origin, User};
 use portcullis_rules::verdict::{Expect, Write};
 use portcullis_wire::digest::Digest;
-use portcullis_wire::id::{ClientId, CodeId, GrantId, UserId};
+use portcullis_wire::id::{ApprovalId, ClientId, CodeId, GrantId, UserId};
 use portcullis_wire::resource::Resource;
 use portcullis_wire::time::UnixTime;
 use rusqlite::Connection;
@@ -207,6 +211,30 @@ impl Store for Sqlite {
 
     fn agents(&self, query: AgentQuery) -> Answer<'_, Vec<AgentRow>> {
         self.tell(move |c| read::agents(c, &query))
+    }
+
+    fn ask_facts(&self, grant: GrantId, call: Digest, at: UnixTime) -> Answer<'_, AskFacts> {
+        self.tell(move |c| approvals::ask_facts(c, grant, &call, at))
+    }
+
+    fn approval(&self, id: ApprovalId) -> Answer<'_, ApprovalRow> {
+        self.tell(move |c| approvals::row(c, id))
+    }
+
+    fn approvals(&self, query: ApprovalQuery) -> Answer<'_, Vec<ApprovalRow>> {
+        self.tell(move |c| approvals::list(c, &query))
+    }
+
+    fn tools(&self, resource: Resource) -> Answer<'_, ToolBook> {
+        self.tell(move |c| tools::book(c, &resource))
+    }
+
+    fn uses(&self, since: UnixTime) -> Answer<'_, Vec<Used>> {
+        self.tell(move |c| tools::uses(c, since))
+    }
+
+    fn personal_facts(&self, user: UserId, at: UnixTime) -> Answer<'_, PersonalFacts> {
+        self.tell(move |c| read::personal_facts(c, user, at))
     }
 
     fn keys(&self) -> Answer<'_, Vec<KeyRecord>> {

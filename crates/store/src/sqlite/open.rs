@@ -22,8 +22,10 @@ const STATEMENTS: usize = 64;
 const APPLICATION: i32 = 0x5043_4c53;
 
 /// Steps of the schema, in order: number, name, statements. A step is never changed once it was published.
-const MIGRATIONS: &[(u32, &str, &str)] =
-    &[(1, "0001_first", include_str!("../../migrations/0001_first.sql"))];
+const MIGRATIONS: &[(u32, &str, &str)] = &[
+    (1, "0001_first", include_str!("../../migrations/0001_first.sql")),
+    (3, "0003_records", include_str!("../../migrations/0003_records.sql")),
+];
 
 /// Why a database was not opened.
 #[derive(Debug, thiserror::Error)]

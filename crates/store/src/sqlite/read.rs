@@ -2,7 +2,7 @@
 
 use portcullis_rules::event::Event;
 use portcullis_rules::facts::{
-    AgentQuery, AgentRow, BrowserFacts, CodeFacts, GrantFacts, MachineFacts, SetupFacts,
+    AgentQuery, AgentRow, BrowserFacts, CodeFacts, GrantFacts, MachineFacts, PersonalFacts, SetupFacts,
 };
 use portcullis_rules::model::{
     Client, Code, Cut, Grant, KeyRecord, Origin, Session, SetupLink, Subject, User,
@@ -21,16 +21,16 @@ use crate::contract::BrowserAsk;
 type Reader<T> = fn(&mut Fields<'_>) -> Result<T>;
 
 /// The one row, if it is there. The statement is finished when this returns, so that it holds no snapshot open.
-fn one<T>(c: &Connection, sql: &str, given: impl Params, reader: Reader<T>) -> Result<Option<T>> {
+pub(super) fn one<T>(c: &Connection, sql: &str, given: impl Params, reader: Reader<T>) -> Result<Option<T>> {
     c.prepare_cached(sql)?.query_row(given, |row| reader(&mut Fields::of(row))).optional()
 }
 
-fn all<T>(c: &Connection, sql: &str, given: impl Params, reader: Reader<T>) -> Result<Vec<T>> {
+pub(super) fn all<T>(c: &Connection, sql: &str, given: impl Params, reader: Reader<T>) -> Result<Vec<T>> {
     c.prepare_cached(sql)?.query_map(given, |row| reader(&mut Fields::of(row)))?.collect()
 }
 
 /// How many rows, as SQLite counts them.
-fn limit(most: usize) -> i64 {
+pub(super) fn limit(most: usize) -> i64 {
     i64::try_from(most).unwrap_or(i64::MAX)
 }
 
@@ -166,6 +166,20 @@ pub(super) fn machine_facts(
         rows::grant,
     )?;
     Ok(MachineFacts { client: client(c, by)?, grant, spent: was_spent(c, assertion)?, rev: counter(c)? })
+}
+
+pub(super) fn personal_facts(c: &Connection, id: UserId, at: UnixTime) -> Result<PersonalFacts> {
+    let living: i64 = c
+        .prepare_cached(
+            "SELECT count(*) FROM grants WHERE user = ?1 AND personal IS NOT NULL AND ended IS NULL \
+             AND expires_at > ?2",
+        )?
+        .query_row((signed(id.number()), at.millis()), |row| row.get(0))?;
+    Ok(PersonalFacts {
+        user: user(c, id)?,
+        client: named(ClientId::parse(portcullis_rules::personal::CLIENT), |id| client(c, &id))?,
+        living: usize::try_from(living).unwrap_or(usize::MAX),
+    })
 }
 
 pub(super) fn setup_facts(c: &Connection, number: Option<u64>) -> Result<SetupFacts> {

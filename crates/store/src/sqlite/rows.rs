@@ -19,9 +19,9 @@ use rusqlite::{Result, Row};
 use super::words;
 
 pub(super) const CLIENT: &str = "clients.id, clients.origin, clients.metadata, clients.secret, clients.ceiling, \
-     clients.introspects, clients.enabled, clients.created_at, clients.expires_at";
+     clients.introspects, clients.enabled, clients.created_at, clients.expires_at, clients.management";
 pub(super) const USER: &str =
-    "users.id, users.name, users.password, users.admin, users.enabled, users.created_at";
+    "users.id, users.name, users.password, users.admin, users.enabled, users.created_at, users.member_of";
 pub(super) const SESSION: &str =
     "sessions.id, sessions.digest, sessions.user, sessions.created_at, sessions.expires_at";
 pub(super) const CODE: &str =
@@ -29,7 +29,7 @@ pub(super) const CODE: &str =
 pub(super) const GRANT: &str = "grants.id, grants.client, grants.user, grants.resource, grants.scopes, \
      grants.redirect, grants.label, grants.created_at, grants.last_used_at, grants.expires_at, \
      grants.suspended, grants.ended, grants.replaces, grants.tip, grants.previous, grants.previous_sealed, \
-     grants.previous_until";
+     grants.previous_until, grants.wanted, grants.personal";
 pub(super) const LINK: &str = "number, digest, reset, expires_at";
 pub(super) const KEY: &str = "kid, alg, sealed, state, created_at, changed_at";
 pub(super) const CUT: &str = "number, kind, target, at";
@@ -57,7 +57,7 @@ impl<'r> Fields<'r> {
     }
 
     /// Whether the next column holds nothing.
-    fn is_null(&self) -> Result<bool> {
+    pub(super) fn is_null(&self) -> Result<bool> {
         Ok(self.row.get_ref(self.at)? == ValueRef::Null)
     }
 
@@ -65,17 +65,17 @@ impl<'r> Fields<'r> {
         self.at += columns;
     }
 
-    fn next<T: FromSql>(&mut self) -> Result<T> {
+    pub(super) fn next<T: FromSql>(&mut self) -> Result<T> {
         self.at += 1;
         self.row.get(self.at - 1)
     }
 
     /// A text that must read back; what it holds is not repeated in the error.
-    fn read<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T> {
+    pub(super) fn read<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T> {
         self.maybe(parse)?.ok_or_else(|| self.unreadable())
     }
 
-    fn maybe<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>> {
+    pub(super) fn maybe<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>> {
         self.at += 1;
         match self.row.get_ref(self.at - 1)?.as_str_or_null()? {
             None => Ok(None),
@@ -91,27 +91,27 @@ impl<'r> Fields<'r> {
         )
     }
 
-    fn number(&mut self) -> Result<u64> {
+    pub(super) fn number(&mut self) -> Result<u64> {
         self.next().map(unsigned)
     }
 
-    fn maybe_number(&mut self) -> Result<Option<u64>> {
+    pub(super) fn maybe_number(&mut self) -> Result<Option<u64>> {
         Ok(self.next::<Option<i64>>()?.map(unsigned))
     }
 
-    fn time(&mut self) -> Result<UnixTime> {
+    pub(super) fn time(&mut self) -> Result<UnixTime> {
         self.next().map(UnixTime::from_millis)
     }
 
-    fn maybe_time(&mut self) -> Result<Option<UnixTime>> {
+    pub(super) fn maybe_time(&mut self) -> Result<Option<UnixTime>> {
         Ok(self.next::<Option<i64>>()?.map(UnixTime::from_millis))
     }
 
-    fn digest(&mut self) -> Result<Digest> {
+    pub(super) fn digest(&mut self) -> Result<Digest> {
         self.next().map(Digest::from_bytes)
     }
 
-    fn maybe_digest(&mut self) -> Result<Option<Digest>> {
+    pub(super) fn maybe_digest(&mut self) -> Result<Option<Digest>> {
         Ok(self.next::<Option<[u8; 32]>>()?.map(Digest::from_bytes))
     }
 }
@@ -121,7 +121,7 @@ fn scopes(text: &str) -> Option<Scopes> {
     text.split_terminator(' ').map(|word| Scope::parse(word).ok()).collect()
 }
 
-fn resource(text: &str) -> Option<Resource> {
+pub(super) fn resource(text: &str) -> Option<Resource> {
     Resource::parse(text).ok()
 }
 
@@ -140,6 +140,7 @@ pub(super) fn client(f: &mut Fields<'_>) -> Result<Client> {
         enabled: f.next()?,
         created_at: f.time()?,
         expires_at: f.maybe_time()?,
+        management: f.maybe_digest()?,
     })
 }
 
@@ -151,6 +152,7 @@ pub(super) fn user(f: &mut Fields<'_>) -> Result<User> {
         admin: f.next()?,
         enabled: f.next()?,
         created_at: f.time()?,
+        groups: f.read(words::read_groups)?,
     })
 }
 
@@ -204,6 +206,8 @@ pub(super) fn grant(f: &mut Fields<'_>) -> Result<Grant> {
         },
         replaces: f.maybe_number()?.map(GrantId::from_number),
         tip: tip(f)?,
+        wanted: f.read(words::read_wanted)?,
+        personal: f.maybe_digest()?,
     })
 }
 

@@ -3,7 +3,10 @@
 use portcullis_wire::time::UnixTime;
 use rusqlite::{Connection, Params, Result};
 
-use crate::contract::{CODE_MEMORY, SWEEP_BATCH, Swept};
+use portcullis_rules::budget::LONGEST_WINDOW;
+use portcullis_rules::tools::GONE_FOR;
+
+use crate::contract::{APPROVAL_MEMORY, CODE_MEMORY, SWEEP_BATCH, Swept};
 
 /// How many grants one sweep looks through for sealed successors. There is no index for them: it would be paid
 /// for at every rotation.
@@ -59,7 +62,34 @@ pub(super) fn sweep(c: &Connection, limits: &Limits, place: &mut Place) -> Resul
         "DELETE FROM cuts WHERE number IN (SELECT number FROM cuts WHERE at < ?1 ORDER BY number LIMIT ?2)",
         (limits.oldest_cut.millis(), BATCH),
     )?;
-    Ok(Swept { spent, codes, sessions, clients: clients(c, limits)?, cuts, sealed: sealed(c, now, place)? })
+    let approvals = change(
+        c,
+        "DELETE FROM approvals WHERE id IN \
+         (SELECT id FROM approvals WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
+        ((limits.now - APPROVAL_MEMORY).millis(), BATCH),
+    )?;
+    let tools = change(
+        c,
+        "DELETE FROM tools WHERE row IN (SELECT row FROM tools WHERE gone_at < ?1 ORDER BY gone_at LIMIT ?2)",
+        ((limits.now - GONE_FOR).millis(), BATCH),
+    )?;
+    let uses = change(
+        c,
+        "DELETE FROM uses WHERE (key, window_start) IN (SELECT key, window_start FROM uses \
+         WHERE window_start < ?1 ORDER BY window_start LIMIT ?2)",
+        ((limits.now - LONGEST_WINDOW).millis(), BATCH),
+    )?;
+    Ok(Swept {
+        spent,
+        codes,
+        sessions,
+        clients: clients(c, limits)?,
+        cuts,
+        sealed: sealed(c, now, place)?,
+        approvals,
+        tools,
+        uses,
+    })
 }
 
 /// Those nobody uses: past their time, and beyond the cap, the oldest first.

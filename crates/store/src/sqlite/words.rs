@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use portcullis_rules::event::EventKind;
+use portcullis_rules::groups::Group;
 use portcullis_rules::model::{CutTarget, EndReason, Origin};
+use portcullis_rules::want::Wanted;
 use portcullis_wire::id::ClientId;
+use portcullis_wire::scope::Scope;
+use portcullis_wire::time::UnixTime;
 
 /// The most words, beyond the known ones, that are remembered as reasons of events.
 const REASONS: usize = 256;
@@ -102,6 +106,36 @@ pub(super) fn read_reason(word: &str) -> &'static str {
     kept
 }
 
+/// Groups as a row spells them.
+pub(super) fn groups(groups: &BTreeSet<Group>) -> String {
+    groups.iter().map(Group::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// Reads groups.
+pub(super) fn read_groups(text: &str) -> Option<BTreeSet<Group>> {
+    text.split_terminator(' ').map(Group::parse).collect()
+}
+
+/// Wanted scopes as a row spells them.
+pub(super) fn wanted(wanted: &[Wanted]) -> String {
+    let one = |wanted: &Wanted| {
+        format!("{}{}{}", wanted.at.millis(), if wanted.denied { '!' } else { ':' }, wanted.scope)
+    };
+    wanted.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+/// Reads wanted scopes.
+pub(super) fn read_wanted(text: &str) -> Option<Vec<Wanted>> {
+    text.split_terminator(' ')
+        .map(|word| {
+            let (at, scope) = word.split_at_checked(word.find([':', '!'])?)?;
+            let denied = scope.starts_with('!');
+            let scope = Scope::parse(scope.get(1..)?).ok()?;
+            Some(Wanted { scope, at: UnixTime::from_millis(at.parse().ok()?), denied })
+        })
+        .collect()
+}
+
 /// The words for what a cut cuts off: its kind, and which.
 pub(super) fn target(target: &CutTarget) -> (&'static str, String) {
     match target {
@@ -135,6 +169,19 @@ mod tests {
             assert_eq!(read_kind(kind.as_str()), Some(kind));
         }
         assert_eq!(kinds().count(), 40);
+        let wanted = |scope: &str, at, denied| Wanted {
+            scope: Scope::parse(scope).unwrap(),
+            at: UnixTime::from_millis(at),
+            denied,
+        };
+        for list in
+            [vec![], vec![wanted("!", -1, false)], vec![wanted("a:b", 0, true), wanted("c!d", 9, false)]]
+        {
+            assert_eq!(read_wanted(&super::wanted(&list)), Some(list));
+        }
+        for text in ["", "a", "a b.c"] {
+            assert_eq!(groups(&read_groups(text).unwrap()), text);
+        }
         for reason in ["code_replayed", "a reason no list knows"] {
             assert_eq!(read_reason(reason), reason);
             assert_eq!(read_reason(reason).as_ptr(), read_reason(reason).as_ptr());

@@ -8,7 +8,7 @@ use portcullis_wire::time::UnixTime;
 use rusqlite::{Connection, Error, Params, ffi};
 
 use super::rows::signed;
-use super::{enter, expect, words};
+use super::{approvals, enter, expect, tools, words};
 
 /// Why a verdict was not applied.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl From<Error> for Stop {
 pub(super) type Held<T = ()> = Result<T, Stop>;
 
 /// Changes what is there; how many rows.
-fn change(c: &Connection, sql: &str, given: impl Params) -> Held<usize> {
+pub(super) fn change(c: &Connection, sql: &str, given: impl Params) -> Held<usize> {
     Ok(c.prepare_cached(sql)?.execute(given)?)
 }
 
@@ -100,7 +100,8 @@ fn put(c: &Connection, write: &Write, cuts: &mut Vec<Cut>) -> Held {
         }
         Write::RemoveUser(id) => {
             exactly_one(c, "DELETE FROM users WHERE id = ?1", [of_user(id)])?;
-            change(c, "DELETE FROM sessions WHERE user = ?1", [of_user(id)]).map(drop)
+            change(c, "DELETE FROM sessions WHERE user = ?1", [of_user(id)])?;
+            change(c, "DELETE FROM approvals WHERE user = ?1", [of_user(id)]).map(drop)
         }
         Write::OpenSession(session) => enter::open_session(c, session),
         Write::EndSession(id) => change(c, "DELETE FROM sessions WHERE id = ?1", [of_session(id)]).map(drop),
@@ -191,6 +192,26 @@ fn put(c: &Connection, write: &Write, cuts: &mut Vec<Cut>) -> Held {
             "UPDATE keys SET state = ?3, changed_at = ?4 WHERE kid = ?1 AND state = ?2",
             (kid, from.as_str(), to.as_str(), at.millis()),
         ),
+        Write::SetGroups { user, from, to } => exactly_one(
+            c,
+            "UPDATE users SET member_of = ?3 WHERE id = ?1 AND member_of = ?2",
+            (of_user(user), words::groups(from), words::groups(to)),
+        ),
+        Write::SetWanted { grant, from, to } => exactly_one(
+            c,
+            "UPDATE grants SET wanted = ?3 WHERE id = ?1 AND wanted = ?2",
+            (of_grant(grant), words::wanted(from), words::wanted(to)),
+        ),
+        Write::UpdateClient(id, metadata) => enter::update_client(c, id, metadata),
+        Write::AddApproval(approval) => approvals::add(c, approval),
+        Write::DecideApproval { id, to, at, expires_at } => approvals::decide(c, *id, *to, *at, *expires_at),
+        Write::SpendApproval(id) => approvals::spend(c, *id),
+        Write::BeginBook(resource, at) => tools::begin(c, resource, *at),
+        Write::SeeTool { resource, tool, accept, at } => tools::see(c, resource, tool, *accept, *at),
+        Write::AcceptTool { resource, name, digest, at } => tools::accept(c, resource, name, digest, *at),
+        Write::LoseTool(resource, name, at) => tools::lose(c, resource, name, *at),
+        Write::ForgetTool(resource, name) => tools::forget(c, resource, name),
+        Write::AddUses(uses) => tools::add_uses(c, uses),
         Write::Audit(event) => enter::audit(c, event),
     }
 }

@@ -1,0 +1,265 @@
+//! Approvals: one call of one agent, put before its person, and spent once (protocol R20).
+//!
+//! A question binds the agent, the tool and the arguments by one digest. What the person approves lets exactly that
+//! call pass, once, within a few minutes; a changed argument is another question. Only the token's own person can
+//! answer, and what belongs to an agent that has ended is dead with it.
+
+use std::time::Duration;
+
+use portcullis_wire::digest::Digest;
+use portcullis_wire::id::{ApprovalId, GrantId, UserId};
+use portcullis_wire::limit;
+use portcullis_wire::resource::Resource;
+use portcullis_wire::time::UnixTime;
+use serde_json::{Map, Value};
+
+use crate::canonical;
+use crate::event::{Event, EventKind};
+use crate::facts::{ApprovalRow, AskFacts};
+use crate::model::{Grant, GrantState, Subject};
+use crate::refusal::Refusal;
+use crate::settings::Lifetimes;
+use crate::verdict::{Expect, Verdict, Write};
+
+/// How long a question waits for its answer, and how long a yes waits for its call.
+pub const LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// For how long after a "no" the same call is answered "no" without a new question.
+pub const DENIED_FOR: Duration = Duration::from_secs(60);
+
+/// Where a question stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApprovalState {
+    /// Not answered yet.
+    Open,
+    /// The person said yes; the call has not come yet.
+    Approved,
+    /// The person said no.
+    Denied,
+    /// The call has come.
+    Spent,
+}
+
+impl ApprovalState {
+    const ALL: [Self; 4] = [Self::Open, Self::Approved, Self::Denied, Self::Spent];
+
+    /// The word in rows and in output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Spent => "spent",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// A call's arguments as they are shown to the person.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// JSON; only its beginning if it was cut.
+    pub text: String,
+    /// Whether it was longer than what is kept, so that the person does not see all of it.
+    pub cut: bool,
+}
+
+impl Shown {
+    /// The arguments, in the order of their names, at most [`limit::APPROVAL_ARGUMENTS`] bytes of them.
+    pub fn of(arguments: &Map<String, Value>) -> Self {
+        let mut text = canonical::text(&Value::Object(arguments.clone()));
+        let cut = text.len() > limit::APPROVAL_ARGUMENTS;
+        canonical::cut(&mut text, limit::APPROVAL_ARGUMENTS);
+        Self { text, cut }
+    }
+}
+
+impl std::fmt::Debug for Shown {
+    /// Arguments are a person's data: they stand in no log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Shown({} bytes{})", self.text.len(), if self.cut { ", cut" } else { "" })
+    }
+}
+
+/// A question to a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// Its row.
+    pub id: ApprovalId,
+    /// The agent that wants to call.
+    pub grant: GrantId,
+    /// The one person who may answer.
+    pub user: UserId,
+    /// Where.
+    pub resource: Resource,
+    /// Which tool.
+    pub tool: String,
+    /// What stands for agent, tool and arguments: see [`call`].
+    pub call: Digest,
+    /// The arguments, to be shown.
+    pub shown: Shown,
+    /// Where it stands.
+    pub state: ApprovalState,
+    /// When it was asked.
+    pub created_at: UnixTime,
+    /// When it is over: unanswered, or approved and not used.
+    pub expires_at: UnixTime,
+    /// When it was answered.
+    pub decided_at: Option<UnixTime>,
+}
+
+/// What stands for one call of one agent: the agent, the tool and every argument, whatever their order.
+pub fn call(grant: GrantId, tool: &str, arguments: &Map<String, Value>) -> Digest {
+    let arguments = canonical::text(&Value::Object(arguments.clone()));
+    canonical::digest("approval of a call", &[&grant.to_string(), tool, &arguments])
+}
+
+/// What an agent wants to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Which tool.
+    pub tool: &'a str,
+    /// What stands for the call: [`call`].
+    pub digest: Digest,
+    /// The arguments, to be shown.
+    pub shown: &'a Shown,
+}
+
+/// How a question was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// Approved, and spent by this very verdict: the call may go once it is committed.
+    Given(ApprovalId),
+    /// Waiting for the person.
+    Open(ApprovalId),
+    /// The person said no, not long ago.
+    Denied,
+    /// As many questions of this agent are open as may be.
+    TooMany,
+    /// The agent acts for nobody who could be asked.
+    NoPerson,
+}
+
+/// Spends an approval of exactly this call, or finds or opens the question. `fresh` is the id of a new one.
+///
+/// Refused are grants that have ended and people who may not act: nothing of theirs is spent or asked.
+pub fn ask(
+    call: Call<'_>,
+    facts: &AskFacts,
+    fresh: ApprovalId,
+    lifetimes: &Lifetimes,
+    now: UnixTime,
+) -> Verdict<Asking> {
+    let Some(grant) = &facts.grant else { return Verdict::refuse(Refusal::AgentUnknown) };
+    if grant.state_at(lifetimes, now) != GrantState::Live {
+        return Verdict::refuse(Refusal::GrantEnded);
+    }
+    let Subject::Person(person) = grant.subject else { return Verdict::yes(Asking::NoPerson) };
+    if facts.user.as_ref().is_none_or(|user| !user.enabled || user.id != person) {
+        return Verdict::refuse(Refusal::PersonDisabled);
+    }
+    let own = |state| {
+        facts.approvals.iter().find(|row| {
+            row.state == state && row.grant == grant.id && row.user == person && row.call == call.digest
+        })
+    };
+    let relied = |verdict: Verdict<Asking>| {
+        verdict.expecting(Expect::GrantLive(grant.id)).expecting(Expect::UserEnabled(person))
+    };
+    if let Some(row) = own(ApprovalState::Approved).filter(|row| now < row.expires_at) {
+        return relied(Verdict::yes(Asking::Given(row.id)))
+            .writing(Write::SpendApproval(row.id))
+            .writing(Write::Audit(event(EventKind::ApprovalSpent, row, now).client(&grant.client)));
+    }
+    if let Some(row) = own(ApprovalState::Open).filter(|row| now < row.expires_at) {
+        return Verdict::yes(Asking::Open(row.id));
+    }
+    let denied = |row: &Approval| row.decided_at.is_some_and(|at| now < at + DENIED_FOR);
+    if own(ApprovalState::Denied).is_some_and(denied) {
+        return Verdict::yes(Asking::Denied);
+    }
+    if facts.open >= limit::APPROVALS_OPEN {
+        return Verdict::yes(Asking::TooMany);
+    }
+    let approval = Approval {
+        id: fresh,
+        grant: grant.id,
+        user: person,
+        resource: grant.resource.clone(),
+        tool: call.tool.to_owned(),
+        call: call.digest,
+        shown: call.shown.clone(),
+        state: ApprovalState::Open,
+        created_at: now,
+        expires_at: now + LIFE,
+        decided_at: None,
+    };
+    let event = event(EventKind::ApprovalAsked, &approval, now).client(&grant.client);
+    relied(Verdict::yes(Asking::Open(fresh)))
+        .expecting(Expect::ApprovalsOpen { grant: grant.id, below: limit::APPROVALS_OPEN, at: now })
+        .writing(Write::AddApproval(approval))
+        .writing(Write::Audit(event))
+}
+
+fn event(kind: EventKind, approval: &Approval, now: UnixTime) -> Event {
+    Event::new(kind, now)
+        .user(approval.user)
+        .grant(approval.grant)
+        .access(&approval.resource, &portcullis_wire::scope::Scopes::none())
+}
+
+/// The question, if it is this person's and may still be answered: for the page that shows it.
+///
+/// # Errors
+/// [`Refusal::ApprovalUnknown`] also for the questions of others; [`Refusal::ApprovalOver`];
+/// [`Refusal::PersonDisabled`].
+pub fn shown_to<'a>(
+    person: UserId,
+    facts: &'a ApprovalRow,
+    lifetimes: &Lifetimes,
+    now: UnixTime,
+) -> Result<(&'a Approval, &'a Grant), Refusal> {
+    let (Some(approval), Some(grant)) = (&facts.approval, &facts.grant) else {
+        return Err(Refusal::ApprovalUnknown);
+    };
+    if approval.user != person || approval.grant != grant.id || grant.subject != Subject::Person(person) {
+        return Err(Refusal::ApprovalUnknown);
+    }
+    if facts.user.as_ref().is_none_or(|user| !user.enabled || user.id != person) {
+        return Err(Refusal::PersonDisabled);
+    }
+    if approval.state != ApprovalState::Open
+        || approval.expires_at <= now
+        || grant.state_at(lifetimes, now) != GrantState::Live
+    {
+        return Err(Refusal::ApprovalOver);
+    }
+    Ok((approval, grant))
+}
+
+/// Answers a question, by the one person it was put to.
+pub fn decide(
+    person: UserId,
+    yes: bool,
+    facts: &ApprovalRow,
+    lifetimes: &Lifetimes,
+    now: UnixTime,
+) -> Verdict<ApprovalState> {
+    let (approval, grant) = match shown_to(person, facts, lifetimes, now) {
+        Ok(found) => found,
+        Err(refusal) => return Verdict::refuse(refusal),
+    };
+    let (to, kind) = match yes {
+        true => (ApprovalState::Approved, EventKind::ApprovalGiven),
+        false => (ApprovalState::Denied, EventKind::ApprovalDenied),
+    };
+    Verdict::yes(to)
+        .expecting(Expect::UserEnabled(person))
+        .expecting(Expect::GrantLive(grant.id))
+        .writing(Write::DecideApproval { id: approval.id, to, at: now, expires_at: now + LIFE })
+        .writing(Write::Audit(event(kind, approval, now).client(&grant.client)))
+}

@@ -1,0 +1,231 @@
+//! Personal tokens: an agent without OAuth, for scripts and for clients that know none of it.
+//!
+//! Such an agent is a grant like any other (limited, audited, revoked by the same switch), with a token of its own in
+//! place of a refresh token. The token is shown once; its row keeps a digest. It ends at a day that was chosen when it
+//! was made, at most [`LONGEST`] away; not being used does not end it, since a script may well run once a quarter. At
+//! every use everything that a refresh asks is asked again: the person, their groups, the scopes of that day.
+//!
+//! Its client is one that exists for this alone. No request of OAuth may name it: it cannot authorize, register, get or
+//! refresh a token. Switched off, it stops every personal token at once.
+
+use std::time::Duration;
+
+use portcullis_wire::digest::Digest;
+use portcullis_wire::id::{ClientId, GrantId};
+use portcullis_wire::limit;
+use portcullis_wire::register::{ApplicationType, AuthMethod, ClientMetadata};
+use portcullis_wire::resource::Resource;
+use portcullis_wire::scope::Scopes;
+use portcullis_wire::text::displayable;
+use portcullis_wire::time::UnixTime;
+
+use crate::catalog::{Catalog, ResourceEntry};
+use crate::event::{Event, EventKind};
+use crate::facts::{GrantFacts, PersonalFacts};
+use crate::model::{Client, Grant, GrantState, Origin, Subject};
+use crate::refusal::Refusal;
+use crate::settings::Lifetimes;
+use crate::verdict::{Expect, Verdict, Write};
+
+/// The `client_id` of every personal token. Ids of registered and entered clients are longer and hold a `_`.
+pub const CLIENT: &str = "personal";
+
+/// The longest life a personal token may have.
+pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Whether a `client_id` is that of personal tokens, which no request may name.
+pub fn is_client(id: &ClientId) -> bool {
+    id.as_str() == CLIENT
+}
+
+/// The client of personal tokens, as it is entered with the first of them.
+pub fn client(now: UnixTime) -> Option<Client> {
+    Some(Client {
+        id: ClientId::parse(CLIENT)?,
+        origin: Origin::Preregistered,
+        metadata: ClientMetadata {
+            name: "Personal tokens".to_owned(),
+            redirect_uris: Vec::new(),
+            auth_method: AuthMethod::None,
+            grant_types: Vec::new(),
+            application_type: ApplicationType::Native,
+            scope: Scopes::none(),
+            jwks: None,
+            jwks_uri: None,
+            client_uri: None,
+        },
+        secret: None,
+        management: None,
+        ceiling: None,
+        introspects: None,
+        enabled: true,
+        created_at: now,
+        expires_at: None,
+    })
+}
+
+/// What is to be made.
+#[derive(Clone, Debug)]
+pub struct Making<'a> {
+    /// At which resource.
+    pub entry: &'a ResourceEntry,
+    /// What for, in its person's words.
+    pub name: &'a str,
+    /// What it may do.
+    pub scopes: &'a Scopes,
+    /// When it ends.
+    pub expires_at: UnixTime,
+}
+
+/// Freshly made, for one try.
+#[derive(Clone, Copy, Debug)]
+pub struct FreshPersonal {
+    /// The grant; the token carries its number.
+    pub id: GrantId,
+    /// The token's digest.
+    pub token: Digest,
+}
+
+/// Makes a personal token for the person of the facts.
+pub fn create(
+    making: &Making<'_>,
+    facts: &PersonalFacts,
+    fresh: FreshPersonal,
+    now: UnixTime,
+) -> Verdict<GrantId> {
+    let Some(user) = &facts.user else { return Verdict::refuse(Refusal::UserUnknown) };
+    if !user.enabled {
+        return Verdict::refuse(Refusal::PersonDisabled);
+    }
+    let Some(admission) = making.entry.people.admit(user) else {
+        return Verdict::refuse(Refusal::NotAdmitted);
+    };
+    let label = displayable(making.name, limit::LABEL + 1);
+    if label.is_empty() || label.chars().count() > limit::LABEL || label.ends_with('…') {
+        return Verdict::refuse(Refusal::NameUnfit);
+    }
+    if making.scopes.is_empty() || !making.entry.offered().covers(making.scopes) {
+        return Verdict::refuse(Refusal::ScopeUnknown);
+    }
+    if making.expires_at <= now || making.expires_at > now + LONGEST {
+        return Verdict::refuse(Refusal::LifeUnfit);
+    }
+    if facts.living >= limit::PERSONAL_TOKENS {
+        return Verdict::refuse(Refusal::TokensTooMany);
+    }
+    let verdict = Verdict::yes(fresh.id).expecting(Expect::UserEnabled(user.id)).admitted(user, admission);
+    let (verdict, client) = match (&facts.client, client(now)) {
+        (Some(client), _) if !client.enabled => return Verdict::refuse(Refusal::ClientDisabled),
+        (Some(client), _) => (verdict.expecting(Expect::ClientEnabled(client.id.clone())), client.id.clone()),
+        (None, Some(client)) => {
+            let id = client.id.clone();
+            (verdict.writing(Write::PutClient(client)), id)
+        }
+        (None, None) => return Verdict::refuse(Refusal::ClientUnknown),
+    };
+    let event = Event::new(EventKind::PersonalTokenMade, now)
+        .user(user.id)
+        .client(&client)
+        .grant(fresh.id)
+        .access(&making.entry.resource, making.scopes);
+    let grant = Grant {
+        id: fresh.id,
+        client,
+        subject: Subject::Person(user.id),
+        resource: making.entry.resource.clone(),
+        scopes: making.scopes.clone(),
+        redirect: None,
+        label: Some(label),
+        created_at: now,
+        last_used_at: now,
+        expires_at: Some(making.expires_at),
+        state: GrantState::Live,
+        replaces: None,
+        tip: None,
+        wanted: Vec::new(),
+        personal: Some(fresh.token),
+    };
+    verdict.writing(Write::AddGrant(grant)).writing(Write::Audit(event))
+}
+
+/// What a personal token stands for now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The agent.
+    pub grant: GrantId,
+    /// For whom it acts: always a person.
+    pub subject: Subject,
+    /// Its client.
+    pub client: ClientId,
+    /// Its resource.
+    pub resource: Resource,
+    /// Its scopes today.
+    pub scopes: Scopes,
+    /// When the token was made.
+    pub created_at: UnixTime,
+    /// When the token ends.
+    pub expires_at: UnixTime,
+    /// The counter of cuts its facts saw.
+    pub rev: u64,
+}
+
+/// Judges a personal token that was shown at the guard, as strictly as a refresh is judged. Facts are those of the
+/// grant its number names, with [`CLIENT`] as the client. It only reads: whatever is taken away later is a cut, and
+/// the guard hears of cuts.
+///
+/// # Errors
+/// [`Refusal::TokenUnknown`] for one that was not made here, is spelled otherwise, or is no personal token's;
+/// [`Refusal::GrantEnded`], [`Refusal::GrantExpired`], [`Refusal::ClientDisabled`], [`Refusal::PersonDisabled`],
+/// [`Refusal::AccessLost`].
+pub fn present(
+    token: &Digest,
+    facts: &GrantFacts,
+    catalog: &Catalog,
+    lifetimes: &Lifetimes,
+    now: UnixTime,
+) -> Result<Standing, Refusal> {
+    let grant = facts
+        .grant
+        .as_ref()
+        .filter(|grant| grant.personal.is_some_and(|digest| digest.matches(token)))
+        .ok_or(Refusal::TokenUnknown)?;
+    let (Subject::Person(person), Some(expires_at)) = (grant.subject, grant.expires_at) else {
+        return Err(Refusal::TokenUnknown);
+    };
+    match grant.state_at(lifetimes, now) {
+        GrantState::Live => {}
+        GrantState::Ended(crate::model::EndReason::Expired) => return Err(Refusal::GrantExpired),
+        _ => return Err(Refusal::GrantEnded),
+    }
+    match &facts.client {
+        Some(client) if client.id == grant.client && is_client(&client.id) => {
+            if !client.enabled {
+                return Err(Refusal::ClientDisabled);
+            }
+        }
+        _ => return Err(Refusal::ClientUnknown),
+    }
+    let user = facts
+        .user
+        .as_ref()
+        .filter(|user| user.enabled && user.id == person)
+        .ok_or(Refusal::PersonDisabled)?;
+    let entry = catalog.entry(&grant.resource).ok_or(Refusal::GrantEnded)?;
+    if entry.people.admit(user).is_none() {
+        return Err(Refusal::AccessLost);
+    }
+    let scopes = grant.scopes.intersection(&entry.offered());
+    if scopes.is_empty() {
+        return Err(Refusal::GrantEnded);
+    }
+    Ok(Standing {
+        grant: grant.id,
+        subject: grant.subject,
+        client: grant.client.clone(),
+        resource: grant.resource.clone(),
+        scopes,
+        created_at: grant.created_at,
+        expires_at,
+        rev: facts.rev,
+    })
+}

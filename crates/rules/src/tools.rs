@@ -1,0 +1,265 @@
+//! The tool book: what a resource's server has listed, and what its owner has accepted of it.
+//!
+//! The first whole list of a resource is the accepted baseline. Afterwards a tool that is new, or whose definition
+//! changed, is held until the owner accepts it (or taken at once, where the owner chose that): a server cannot
+//! slip a tool, or other words for an old one, under what was approved. A tool that goes back to its accepted
+//! definition is accepted again. A tool that is no longer listed is remembered for a while, so that it cannot
+//! come back changed by going away in between.
+
+use std::time::Duration;
+
+use portcullis_wire::digest::Digest;
+use portcullis_wire::limit;
+use portcullis_wire::resource::Resource;
+use portcullis_wire::scope::Scopes;
+use portcullis_wire::time::UnixTime;
+use serde_json::Value;
+
+use crate::canonical;
+use crate::event::{Event, EventKind};
+use crate::facts::ToolBook;
+use crate::refusal::Refusal;
+use crate::verdict::{Verdict, Write};
+
+/// How long a tool that is no longer listed is remembered.
+pub const GONE_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// What becomes of tools that are new or changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewTools {
+    /// They are hidden until accepted.
+    #[default]
+    Hold,
+    /// They are accepted as they come.
+    Allow,
+}
+
+/// A tool as its server listed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// The digest of its whole definition.
+    pub digest: Digest,
+    /// Its definition as JSON, or the beginning of a very long one.
+    pub definition: String,
+}
+
+impl Listed {
+    /// Takes a tool's whole definition. None for a name that is empty or longer than is remembered: such a tool stays
+    /// hidden.
+    pub fn of(name: &str, definition: &Value) -> Option<Self> {
+        if name.is_empty() || name.len() > limit::TOOL_NAME {
+            return None;
+        }
+        let mut text = canonical::text(definition);
+        let digest = canonical::digest("definition of a tool", &[name, &text]);
+        canonical::cut(&mut text, limit::TOOL_DEFINITION);
+        Some(Self { name: name.to_owned(), digest, definition: text })
+    }
+}
+
+/// A tool that is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// At which resource.
+    pub resource: Resource,
+    /// Its name.
+    pub name: String,
+    /// The digest of the definition listed last.
+    pub digest: Digest,
+    /// The definition listed last, to be shown.
+    pub definition: String,
+    /// What was accepted of it.
+    pub accepted: Option<Accepted>,
+    /// When it was first listed with its present definition.
+    pub seen_at: UnixTime,
+    /// Since when it is no longer listed.
+    pub gone_at: Option<UnixTime>,
+}
+
+/// An accepted definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The digest of the definition.
+    pub digest: Digest,
+    /// The definition, to be shown beside a changed one.
+    pub definition: String,
+    /// When.
+    pub at: UnixTime,
+}
+
+/// Where a tool stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolState {
+    /// Hidden: never accepted.
+    New,
+    /// Hidden: its definition is not the accepted one.
+    Changed,
+    /// Open.
+    Accepted,
+}
+
+impl ToolState {
+    /// The word in output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Changed => "changed",
+            Self::Accepted => "accepted",
+        }
+    }
+}
+
+impl Tool {
+    /// Where it stands.
+    pub fn state(&self) -> ToolState {
+        match &self.accepted {
+            None => ToolState::New,
+            Some(accepted) if accepted.digest == self.digest => ToolState::Accepted,
+            Some(_) => ToolState::Changed,
+        }
+    }
+}
+
+/// A list that a server gave.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing<'a> {
+    /// Of which resource.
+    pub resource: &'a Resource,
+    /// The tools.
+    pub tools: &'a [Listed],
+    /// Whether the list is complete, so that what is missing is gone.
+    pub whole: bool,
+    /// What becomes of those that are new or changed.
+    pub new: NewTools,
+}
+
+/// What a list brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// Tools that are hidden from now on: new ones, and those whose definition changed.
+    pub held: Vec<String>,
+    /// Tools that are open from now on.
+    pub accepted: Vec<String>,
+    /// Tools there was no room for: they are hidden, and not remembered.
+    pub beyond: usize,
+}
+
+/// Takes note of a list. Nothing is written where nothing changed.
+pub fn listed(listing: Listing<'_>, book: &ToolBook, now: UnixTime) -> Verdict<Noted> {
+    let baseline = book.begun_at.is_none() && listing.whole;
+    let takes = baseline || listing.new == NewTools::Allow;
+    let known = |name: &str| book.tools.iter().find(|tool| tool.name == name);
+    let mut noted = Noted::default();
+    let mut writes = Vec::new();
+    // What is gone and was never accepted makes room first, then what is gone longest.
+    let mut gone: Vec<&Tool> = book
+        .tools
+        .iter()
+        .filter(|tool| tool.gone_at.is_some() && !listing.tools.iter().any(|now| now.name == tool.name))
+        .collect();
+    gone.sort_by_key(|tool| std::cmp::Reverse((tool.accepted.is_none(), std::cmp::Reverse(tool.gone_at))));
+    let mut gone = gone.into_iter();
+    let mut count = book.tools.len();
+    let mut seen: Vec<&str> = Vec::new();
+    for tool in listing.tools {
+        // A name that is listed twice counts as listed first.
+        if seen.contains(&tool.name.as_str()) {
+            continue;
+        }
+        seen.push(&tool.name);
+        let before = known(&tool.name);
+        if before.is_none() {
+            if count >= limit::TOOLS {
+                let Some(room) = gone.next() else {
+                    noted.beyond += 1;
+                    continue;
+                };
+                writes.push(Write::ForgetTool(listing.resource.clone(), room.name.clone()));
+            } else {
+                count += 1;
+            }
+        }
+        let same = before.is_some_and(|before| before.digest == tool.digest);
+        let was = before.map(Tool::state);
+        let is = match before.and_then(|before| before.accepted.as_ref()) {
+            Some(accepted) if accepted.digest == tool.digest => ToolState::Accepted,
+            _ if takes => ToolState::Accepted,
+            Some(_) => ToolState::Changed,
+            None => ToolState::New,
+        };
+        if same && was == Some(is) && before.is_some_and(|before| before.gone_at.is_none()) {
+            continue;
+        }
+        match (was, is) {
+            (Some(ToolState::Accepted), ToolState::Accepted) => {}
+            (_, ToolState::Accepted) => noted.accepted.push(tool.name.clone()),
+            (Some(ToolState::New | ToolState::Changed), _) => {}
+            (None | Some(ToolState::Accepted), _) => noted.held.push(tool.name.clone()),
+        }
+        writes.push(Write::SeeTool {
+            resource: listing.resource.clone(),
+            tool: tool.clone(),
+            accept: takes,
+            at: now,
+        });
+    }
+    if listing.whole {
+        for tool in book.tools.iter().filter(|tool| tool.gone_at.is_none()) {
+            if !seen.contains(&tool.name.as_str()) {
+                writes.push(Write::LoseTool(listing.resource.clone(), tool.name.clone(), now));
+            }
+        }
+    }
+    if baseline {
+        writes.insert(0, Write::BeginBook(listing.resource.clone(), now));
+    }
+    let event = |kind| Event::new(kind, now).access(listing.resource, &Scopes::none());
+    if !noted.held.is_empty() {
+        writes.push(Write::Audit(event(EventKind::ToolHeld)));
+    }
+    if !noted.accepted.is_empty() {
+        let reason = if baseline { "first_list" } else { "new_tools_allowed" };
+        writes.push(Write::Audit(event(EventKind::ToolAccepted).reason(reason)));
+    }
+    writes.into_iter().fold(Verdict::yes(noted), Verdict::writing)
+}
+
+/// Accepts held tools: all of a resource that are listed now, or one. With `digest` only the definition that the owner
+/// has seen: one that changed since is refused.
+pub fn accept(
+    resource: &Resource,
+    name: Option<&str>,
+    digest: Option<&Digest>,
+    book: &ToolBook,
+    now: UnixTime,
+) -> Verdict<Vec<String>> {
+    let meant: Vec<&Tool> = book
+        .tools
+        .iter()
+        .filter(|tool| name.map_or(tool.gone_at.is_none(), |name| tool.name == name))
+        .collect();
+    if name.is_some() && meant.is_empty() {
+        return Verdict::refuse(Refusal::ToolUnknown);
+    }
+    if digest.is_some_and(|seen| meant.iter().any(|tool| tool.digest != *seen)) {
+        return Verdict::refuse(Refusal::ToolChanged);
+    }
+    let held: Vec<&Tool> = meant.into_iter().filter(|tool| tool.state() != ToolState::Accepted).collect();
+    let names = held.iter().map(|tool| tool.name.clone()).collect();
+    if held.is_empty() {
+        return Verdict::yes(names);
+    }
+    let event = Event::new(EventKind::ToolAccepted, now).access(resource, &Scopes::none());
+    held.into_iter()
+        .fold(Verdict::yes(names), |verdict, tool| {
+            verdict.writing(Write::AcceptTool {
+                resource: resource.clone(),
+                name: tool.name.clone(),
+                digest: tool.digest,
+                at: now,
+            })
+        })
+        .writing(Write::Audit(event.reason("by_admin")))
+}

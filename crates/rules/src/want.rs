@@ -1,0 +1,217 @@
+//! Wanted scopes: what an agent was refused for lack of, noted on its grant, so that its person can allow it.
+//!
+//! Not every client can ask for more by itself (step-up). So a refused scope is remembered for a day; the person may
+//! allow it for that one agent, after which a plain refresh returns it, or tick it on the next consent page of that
+//! client and resource. Nothing here gives a scope to any other install.
+
+use std::time::Duration;
+
+use portcullis_wire::id::UserId;
+use portcullis_wire::limit;
+use portcullis_wire::scope::{OFFLINE_ACCESS, Scope, Scopes};
+use portcullis_wire::time::UnixTime;
+
+use crate::authorize::Asked;
+use crate::catalog::Catalog;
+use crate::event::{Event, EventKind};
+use crate::facts::GrantFacts;
+use crate::model::{Client, Grant, GrantState, Subject};
+use crate::refusal::Refusal;
+use crate::settings::Lifetimes;
+use crate::verdict::{Expect, Verdict, Write};
+
+/// How long a wanted scope is remembered, and how long a "no" to it.
+pub const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A scope that is wanted again is noted again only after this, so that a client that keeps trying costs no writes.
+pub const NOTED_AGAIN: Duration = Duration::from_secs(60 * 60);
+
+/// One wanted scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which.
+    pub scope: Scope,
+    /// When it was last refused for lack of; or, if the person denied it, when.
+    pub at: UnixTime,
+    /// Whether the person denied it: then it is neither shown nor noted until it is forgotten.
+    pub denied: bool,
+}
+
+impl Wanted {
+    fn is_remembered(&self, now: UnixTime) -> bool {
+        now < self.at + REMEMBERED
+    }
+}
+
+/// What may be shown as wanted by this grant now: remembered, not denied, not held.
+pub fn open(grant: &Grant, now: UnixTime) -> Scopes {
+    grant
+        .wanted
+        .iter()
+        .filter(|wanted| wanted.is_remembered(now) && !wanted.denied)
+        .filter(|wanted| !grant.scopes.contains(wanted.scope.as_str()))
+        .map(|wanted| wanted.scope.clone())
+        .collect()
+}
+
+/// What a client may have at most at the grant's resource today.
+fn most(grant: &Grant, client: &Client, catalog: &Catalog) -> Scopes {
+    let offered = catalog.entry(&grant.resource).map(|entry| entry.offered()).unwrap_or_default();
+    match &client.ceiling {
+        Some(ceiling) => offered.intersection(ceiling),
+        None => offered,
+    }
+}
+
+/// Notes what an agent was refused for lack of. Scopes that its resource does not offer, that are beyond its client's
+/// ceiling, that it holds, or that the person denied lately are left out; a machine has nobody to ask. The client of
+/// the facts is the grant's own.
+pub fn note(scopes: &Scopes, facts: &GrantFacts, catalog: &Catalog, now: UnixTime) -> Verdict<()> {
+    let (Some(grant), Some(client)) = (&facts.grant, &facts.client) else { return Verdict::yes(()) };
+    let Subject::Person(person) = grant.subject else { return Verdict::yes(()) };
+    if grant.state != GrantState::Live || grant.client != client.id {
+        return Verdict::yes(());
+    }
+    let lacking =
+        scopes.without(OFFLINE_ACCESS).intersection(&most(grant, client, catalog)).minus(&grant.scopes);
+    let mut wanted: Vec<Wanted> =
+        grant.wanted.iter().filter(|wanted| wanted.is_remembered(now)).cloned().collect();
+    let mut fresh = Scopes::none();
+    let mut again = false;
+    for scope in lacking.iter() {
+        match wanted.iter_mut().find(|wanted| wanted.scope == *scope) {
+            Some(known) if known.denied || now < known.at + NOTED_AGAIN => {}
+            Some(known) => {
+                known.at = now;
+                again = true;
+            }
+            None => {
+                fresh.insert(scope.clone());
+                wanted.push(Wanted { scope: scope.clone(), at: now, denied: false });
+            }
+        }
+    }
+    if fresh.is_empty() && !again {
+        return Verdict::yes(());
+    }
+    wanted.sort_by_key(|wanted| wanted.at);
+    let excess = wanted.len().saturating_sub(limit::WANTED);
+    wanted.drain(..excess);
+    let verdict = Verdict::yes(()).expecting(Expect::GrantLive(grant.id)).writing(Write::SetWanted {
+        grant: grant.id,
+        from: grant.wanted.clone(),
+        to: wanted,
+    });
+    match fresh.is_empty() {
+        true => verdict,
+        false => verdict.writing(Write::Audit(event(EventKind::ScopeWanted, grant, person, &fresh, now))),
+    }
+}
+
+fn event(kind: EventKind, grant: &Grant, person: UserId, scopes: &Scopes, now: UnixTime) -> Event {
+    Event::new(kind, now).user(person).client(&grant.client).grant(grant.id).access(&grant.resource, scopes)
+}
+
+/// The grant, if it is this person's and may be used, and `scope` is wanted by it.
+fn own<'a>(
+    person: UserId,
+    scope: &Scope,
+    facts: &'a GrantFacts,
+    lifetimes: &Lifetimes,
+    now: UnixTime,
+) -> Result<&'a Grant, Refusal> {
+    let grant = facts
+        .grant
+        .as_ref()
+        .filter(|grant| grant.subject == Subject::Person(person))
+        .ok_or(Refusal::AgentUnknown)?;
+    if grant.state_at(lifetimes, now) != GrantState::Live {
+        return Err(Refusal::GrantEnded);
+    }
+    if open(grant, now).contains(scope.as_str()) { Ok(grant) } else { Err(Refusal::NotWanted) }
+}
+
+/// Allows a wanted scope for this one agent, by its own person. The client of the facts is the grant's own.
+pub fn allow(
+    person: UserId,
+    scope: &Scope,
+    facts: &GrantFacts,
+    catalog: &Catalog,
+    lifetimes: &Lifetimes,
+    now: UnixTime,
+) -> Verdict<()> {
+    let grant = match own(person, scope, facts, lifetimes, now) {
+        Ok(grant) => grant,
+        Err(refusal) => return Verdict::refuse(refusal),
+    };
+    let Some(user) = facts.user.as_ref().filter(|user| user.enabled && user.id == person) else {
+        return Verdict::refuse(Refusal::PersonDisabled);
+    };
+    let client = match &facts.client {
+        Some(client) if client.id == grant.client && client.enabled => client,
+        Some(client) if client.id == grant.client => return Verdict::refuse(Refusal::ClientDisabled),
+        _ => return Verdict::refuse(Refusal::ClientUnknown),
+    };
+    let Some(admission) = catalog.entry(&grant.resource).and_then(|entry| entry.people.admit(user)) else {
+        return Verdict::refuse(Refusal::NotAdmitted);
+    };
+    if !most(grant, client, catalog).contains(scope.as_str()) {
+        return Verdict::refuse(Refusal::ScopeUnknown);
+    }
+    let mut scopes = grant.scopes.clone();
+    scopes.insert(scope.clone());
+    let left = grant.wanted.iter().filter(|wanted| wanted.scope != *scope).cloned().collect();
+    let one = std::iter::once(scope.clone()).collect();
+    Verdict::yes(())
+        .expecting(Expect::UserEnabled(person))
+        .expecting(Expect::ClientEnabled(client.id.clone()))
+        .expecting(Expect::GrantLive(grant.id))
+        .expecting(Expect::GrantScopes(grant.id, grant.scopes.clone()))
+        .admitted(user, admission)
+        .writing(Write::SetWanted { grant: grant.id, from: grant.wanted.clone(), to: left })
+        .writing(Write::SetGrantScopes(grant.id, scopes))
+        .writing(Write::Audit(event(EventKind::ScopeAllowed, grant, person, &one, now)))
+}
+
+/// Denies a wanted scope, by the agent's own person: it is not shown again for as long as it would be remembered.
+pub fn deny(
+    person: UserId,
+    scope: &Scope,
+    facts: &GrantFacts,
+    lifetimes: &Lifetimes,
+    now: UnixTime,
+) -> Verdict<()> {
+    let grant = match own(person, scope, facts, lifetimes, now) {
+        Ok(grant) => grant,
+        Err(refusal) => return Verdict::refuse(refusal),
+    };
+    let mut wanted = grant.wanted.clone();
+    for denied in wanted.iter_mut().filter(|wanted| wanted.scope == *scope) {
+        (denied.denied, denied.at) = (true, now);
+    }
+    let one = std::iter::once(scope.clone()).collect();
+    Verdict::yes(())
+        .expecting(Expect::GrantLive(grant.id))
+        .writing(Write::SetWanted { grant: grant.id, from: grant.wanted.clone(), to: wanted })
+        .writing(Write::Audit(event(EventKind::ScopeDenied, grant, person, &one, now)))
+}
+
+/// What a consent page offers beyond what was asked, unticked: the wanted scopes of this person's living grants of the
+/// same client and resource, as far as resource and client may have them. What is ticked goes to the new grant alone.
+pub fn extra(
+    grants: &[Grant],
+    asked: &Asked,
+    client: &Client,
+    catalog: &Catalog,
+    lifetimes: &Lifetimes,
+    now: UnixTime,
+) -> Scopes {
+    grants
+        .iter()
+        .filter(|grant| grant.client == asked.client && grant.resource.is_same(&asked.resource))
+        .filter(|grant| grant.state_at(lifetimes, now) == GrantState::Live && grant.personal.is_none())
+        .fold(Scopes::none(), |all, grant| {
+            all.union(&open(grant, now).intersection(&most(grant, client, catalog)))
+        })
+        .minus(&asked.scopes)
+}
