@@ -117,6 +117,7 @@ impl Ground {
             password: PasswordHash::new("$argon2id$nobody-signs-in-here".to_owned()),
             admin: false,
             enabled: true,
+            groups: std::collections::BTreeSet::new(),
             created_at: SystemClock.now(),
         }
     }
@@ -137,6 +138,7 @@ impl Ground {
                 client_uri: None,
             },
             secret: None,
+            management: None,
             ceiling: None,
             introspects: None,
             enabled: true,
@@ -157,6 +159,7 @@ impl Ground {
                 ..agent.metadata
             },
             secret: Some(secret),
+            management: None,
             ceiling: introspects.is_none().then(|| self.scopes.clone()),
             introspects,
             ..agent

@@ -153,6 +153,7 @@ fn catalog(resource: &Resource) -> Outcome<Catalog> {
         name: "Bench".to_owned(),
         scopes: vec![scope],
         rs256: false,
+        people: portcullis_rules::groups::People::Everyone,
     };
     Ok(Catalog::new(vec![entry]).map_err(|why| format!("{why:?}"))?)
 }

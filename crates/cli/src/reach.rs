@@ -82,7 +82,13 @@ fn at_rest(last: Option<LastRun>) -> Result<Settings, Failure> {
             scopes.push(ScopeEntry { scope, title, effect, tools: Vec::new(), default });
         }
         let uri = Resource::parse(&resource.uri).map_err(|_| damaged())?;
-        entries.push(ResourceEntry { resource: uri, name: resource.name, scopes, rs256: resource.rs256 });
+        entries.push(ResourceEntry {
+            resource: uri,
+            name: resource.name,
+            scopes,
+            rs256: resource.rs256,
+            people: portcullis_rules::groups::People::Everyone,
+        });
     }
     let issuer = Issuer::parse(&last.issuer).map_err(|_| damaged())?;
     let mut settings = Settings::new(issuer, Catalog::new(entries).map_err(|_| damaged())?);

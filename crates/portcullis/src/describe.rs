@@ -66,7 +66,16 @@ impl Description {
             entry.effect = *effect;
         }
         let name = self.name.clone().unwrap_or_else(|| host_of(&self.uri));
-        Ok((ResourceEntry { resource, name, scopes, rs256: false }, table))
+        Ok((
+            ResourceEntry {
+                resource,
+                name,
+                scopes,
+                rs256: false,
+                people: portcullis_rules::groups::People::Everyone,
+            },
+            table,
+        ))
     }
 }
 

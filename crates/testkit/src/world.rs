@@ -135,6 +135,7 @@ fn catalog(issuer: &Issuer, is_single: bool) -> Catalog {
         name: name.to_owned(),
         scopes,
         rs256: false,
+        people: portcullis_rules::groups::People::Everyone,
     };
     let mut entries = vec![entry(
         "/mcp",

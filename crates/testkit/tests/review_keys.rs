@@ -39,6 +39,7 @@ async fn again(world: &World, access_token: Duration) -> Result<Arc<App>, StartE
         name: "Notes".to_owned(),
         scopes: vec![scope],
         rs256: false,
+        people: portcullis_rules::groups::People::Everyone,
     };
     let issuer = Issuer::parse(world.issuer()).unwrap();
     let mut settings = Settings::new(issuer, Catalog::new(vec![entry]).unwrap());

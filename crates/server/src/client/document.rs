@@ -243,28 +243,7 @@ pub(super) fn key_set_url(uri: &str, loopback: bool) -> Result<Url, DocumentFaul
     if is_plain && is_safe && uri.len() <= limit::CLIENT_ID { Ok(url) } else { Err(invalid) }
 }
 
-/// What differs between two documents of one client that a person would want to be asked about again (threat control
-/// 28): its name, where answers go, and how it proves itself. The names are those of the metadata members.
-#[must_use]
-pub fn drift(old: &ClientMetadata, new: &ClientMetadata) -> Vec<&'static str> {
-    let redirects = |metadata: &ClientMetadata| {
-        let mut uris: Vec<RedirectUri> =
-            metadata.redirect_uris.iter().map(RedirectUri::without_port).collect();
-        uris.sort();
-        uris.dedup();
-        uris
-    };
-    [
-        ("client_name", old.name != new.name),
-        ("redirect_uris", redirects(old) != redirects(new)),
-        ("token_endpoint_auth_method", old.auth_method != new.auth_method),
-        ("jwks", old.jwks != new.jwks),
-        ("jwks_uri", old.jwks_uri != new.jwks_uri),
-    ]
-    .into_iter()
-    .filter_map(|(name, has_changed)| has_changed.then_some(name))
-    .collect()
-}
+pub use portcullis_rules::register::drift;
 
 fn document_url(client: &Client) -> Option<Url> {
     (client.origin == Origin::Document).then(|| Url::parse(client.id.as_str()).ok()).flatten()

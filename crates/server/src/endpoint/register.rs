@@ -90,7 +90,7 @@ pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> R
     let outcome = app
         .settle(
             |store| store.client(id.clone()),
-            |_, now| register(id.clone(), metadata.clone(), digest, &app.settings.lifetimes, now),
+            |_, now| register(id.clone(), metadata.clone(), digest, None, &app.settings.lifetimes, now),
         )
         .await;
     match outcome {

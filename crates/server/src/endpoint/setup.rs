@@ -127,6 +127,7 @@ pub(crate) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
                     password: hash.clone(),
                     admin: true,
                     enabled: true,
+                    groups: std::collections::BTreeSet::new(),
                     created_at: now,
                 };
                 people::set_up(

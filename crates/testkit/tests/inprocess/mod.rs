@@ -122,6 +122,7 @@ pub fn catalog() -> Catalog {
         name: name.to_owned(),
         scopes,
         rs256: false,
+        people: portcullis_rules::groups::People::Everyone,
     };
     Catalog::new(vec![
         entry(
@@ -268,6 +269,7 @@ impl Place {
             password: PasswordHash::new("no hash".to_owned()),
             admin: false,
             enabled: true,
+            groups: std::collections::BTreeSet::new(),
             created_at: self.now(),
         };
         self.sluice.commit(Vec::new(), vec![Write::AddUser(user)]).await.unwrap();
