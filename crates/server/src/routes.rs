@@ -20,7 +20,8 @@ use portcullis_wire::limit;
 use crate::app::App;
 use crate::endpoint::fault::Fault;
 use crate::endpoint::{
-    account, authorize, consent, documents, introspect, register, revoke, setup, sign_in, start, token,
+    account, approve, authorize, consent, documents, introspect, manage, register, revoke, setup, sign_in,
+    start, token,
 };
 use crate::page::{Fact, logo, stylesheet};
 use crate::reply;
@@ -38,10 +39,12 @@ impl App {
             .route(&at("/sign-in"), get(sign_in::page).post(sign_in::submit))
             .route(&at("/sign-out"), post(sign_in::sign_out))
             .route(&at("/consent"), get(consent::page).post(consent::submit))
+            .route(&at("/approve"), get(approve::page).post(approve::submit))
             .route(&at("/setup"), get(setup::page).post(setup::submit))
             .route(&at("/account"), get(account::page))
             .route(&at("/account/revoke"), post(account::revoke))
             .route(&at("/account/rename"), post(account::rename))
+            .route(&at("/account/wanted"), post(account::wanting))
             .route(&at("/account/stop"), post(account::stop))
             .route(&at("/account/password"), post(account::password))
             .route(&at("/introspect"), post(introspect::endpoint))
@@ -52,6 +55,10 @@ impl App {
         let mut open = Router::new()
             .route(&at("/token"), post(token::endpoint).options(preflight))
             .route(&at("/register"), post(register::endpoint).options(preflight))
+            .route(
+                &at("/register/{client_id}"),
+                get(manage::read).put(manage::update).delete(manage::remove).options(preflight),
+            )
             .route(&at("/revoke"), post(revoke::endpoint).options(preflight))
             .route(
                 &format!("{}/.well-known/jwks.json", self.settings.issuer.path()),
@@ -120,7 +127,7 @@ async fn cross_origin(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, text) in [
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE, OPTIONS"),
         (ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, MCP-Protocol-Version"),
         (ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate, Retry-After"),
         (ACCESS_CONTROL_MAX_AGE, "600"),

@@ -7,6 +7,7 @@ use portcullis_jose::seal::Sealer;
 use portcullis_rules::authorize::Asked;
 use portcullis_wire::base64url;
 use portcullis_wire::digest::Digest;
+use portcullis_wire::id::ApprovalId;
 use portcullis_wire::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
@@ -16,13 +17,23 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Purpose {
     /// An authorization request on its way through sign-in to consent.
     Request(PendingRequest),
-    /// The sign-in form, with the request that waits behind it.
+    /// A question to a person, on its way through sign-in to its page.
+    Question {
+        /// Which.
+        id: ApprovalId,
+    },
+    /// The sign-in form, with what waits behind it.
     SignIn {
         /// None when somebody just wants to see their agents.
-        request: Option<PendingRequest>,
+        behind: Option<Behind>,
     },
     /// The consent form.
     Consent(PendingRequest),
+    /// The form of a question to the person who is signed in.
+    Approve {
+        /// Which.
+        id: ApprovalId,
+    },
     /// The forms of the account page.
     Account,
     /// The set-up form; the link's digest and number stand in it, not the link.
@@ -32,6 +43,26 @@ pub(crate) enum Purpose {
         /// Its digest, in base64url.
         digest: String,
     },
+}
+
+/// What waits behind a sign-in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Behind {
+    /// An authorization request.
+    Request(PendingRequest),
+    /// A question to the person.
+    Question(ApprovalId),
+}
+
+impl Behind {
+    /// The request, if it is one.
+    pub(crate) fn request(&self) -> Option<&PendingRequest> {
+        match self {
+            Self::Request(pending) => Some(pending),
+            Self::Question(_) => None,
+        }
+    }
 }
 
 /// A judged authorization request and what it said about signing in.

@@ -34,11 +34,7 @@ pub(crate) fn scope_lines(entry: Option<&ResourceEntry>, scopes: &Scopes, held: 
         .iter()
         .map(|scope| {
             let known = entry.and_then(|entry| entry.scopes.iter().find(|known| known.scope == *scope));
-            let kind = match known.map(|known| known.effect) {
-                Some(Effect::Reads) => RightKind::Reads,
-                Some(Effect::Deletes) => RightKind::Deletes,
-                Some(Effect::Changes) | None => RightKind::Changes,
-            };
+            let kind = known.map_or(RightKind::Changes, |known| kind_of(known.effect));
             ScopeLine {
                 scope: scope.to_string(),
                 title: Claim::long(known.map_or(scope.as_str(), |known| &known.title)),
@@ -70,6 +66,30 @@ pub(crate) fn moment(at: UnixTime) -> String {
     Timestamp::from_millisecond(at.millis())
         .map(|t| t.strftime("%-d %B %Y, %H:%M UTC").to_string())
         .unwrap_or_default()
+}
+
+/// A time of today, for people, in UTC.
+pub(crate) fn time_of_day(at: UnixTime) -> String {
+    Timestamp::from_millisecond(at.millis()).map(|t| t.strftime("%H:%M UTC").to_string()).unwrap_or_default()
+}
+
+/// What a tool does at worst, where a scope names it: tools are named whole, or by their beginning and a `*`.
+pub(crate) fn kind_of_tool(entry: Option<&ResourceEntry>, tool: &str) -> Option<RightKind> {
+    let covers = |pattern: &String| match pattern.strip_suffix('*') {
+        Some(beginning) => tool.starts_with(beginning),
+        None => pattern == tool,
+    };
+    let effects =
+        entry?.scopes.iter().filter(|scope| scope.tools.iter().any(covers)).map(|scope| scope.effect);
+    effects.max().map(kind_of)
+}
+
+fn kind_of(effect: Effect) -> RightKind {
+    match effect {
+        Effect::Reads => RightKind::Reads,
+        Effect::Changes => RightKind::Changes,
+        Effect::Deletes => RightKind::Deletes,
+    }
 }
 
 /// A day, for people.

@@ -7,22 +7,28 @@ use axum::response::Response;
 use http::StatusCode;
 use portcullis_rules::consent::signed_in;
 use portcullis_rules::facts::{AgentQuery, AgentRow};
-use portcullis_rules::model::{Session, Subject, User};
+use portcullis_rules::model::{Grant, Session, Subject, User};
 use portcullis_rules::people;
+use portcullis_rules::personal;
 use portcullis_rules::refusal::Refusal;
 use portcullis_rules::revoke;
+use portcullis_rules::verdict::Expect;
+use portcullis_rules::want;
 use portcullis_store::BrowserAsk;
 use portcullis_wire::form::Form;
 use portcullis_wire::id::{GrantId, UserId};
 use portcullis_wire::limit;
-use portcullis_wire::scope::Scopes;
+use portcullis_wire::scope::{Scope, Scopes};
 use portcullis_wire::text::displayable;
 
 use crate::app::{App, Unavailable};
 use crate::client::Standing;
+use crate::endpoint::approve::questions;
 use crate::endpoint::fault::{Fault, render};
 use crate::entropy::EntropyShapes as _;
-use crate::page::{Account, AccountClient, AgentLine, ClientFace, ClientKind, Notice, ResourceLine};
+use crate::page::{
+    Account, AccountClient, AgentLine, ClientFace, ClientKind, Notice, ResourceLine, WantedLine,
+};
 use crate::reply;
 use crate::request::{BROWSER_LIFE, Visitor, form, is_own_form, set_cookie, source};
 use crate::ticket::Purpose;
@@ -71,7 +77,9 @@ async fn show(
     password_open: bool,
 ) -> Response {
     let query = AgentQuery { user: Some(user.id), most: AGENTS_SHOWN, ..AgentQuery::default() };
-    let Ok(rows) = app.agents(query).await else { return Fault::unavailable().page(app) };
+    let (Ok(rows), Ok(questions)) = (app.agents(query).await, questions(app, user).await) else {
+        return Fault::unavailable().page(app);
+    };
     let now = app.now();
     let make = || {
         app.tickets.make(
@@ -84,7 +92,7 @@ async fn show(
     let mut clients: Vec<(String, AccountClient)> = Vec::new();
     for row in rows {
         let key = row.grant.client.to_string();
-        let line = line(app, &row, make());
+        let line = line(app, &row, make);
         match clients.iter_mut().find(|(id, _)| *id == key) {
             Some((_, client)) => client.agents.push(line),
             None => {
@@ -92,7 +100,14 @@ async fn show(
                     Some(client) => face(client, row.grant.redirect.as_ref()),
                     None => ClientFace::new(&key, None, ClientKind::Machine),
                 };
-                clients.push((key, AccountClient { is_personal: false, face, agents: vec![line] }));
+                clients.push((
+                    key,
+                    AccountClient {
+                        is_personal: personal::is_client(&row.grant.client),
+                        face,
+                        agents: vec![line],
+                    },
+                ));
             }
         }
     }
@@ -107,7 +122,7 @@ async fn show(
             .iter()
             .map(|entry| ResourceLine { name: entry.name.clone(), url: entry.resource.to_string() })
             .collect(),
-        questions: Vec::new(),
+        questions,
         notice,
         password_open,
         ticket: make(),
@@ -115,7 +130,7 @@ async fn show(
     render(&page, status, None)
 }
 
-fn line(app: &App, row: &AgentRow, ticket: String) -> AgentLine {
+fn line(app: &App, row: &AgentRow, make: impl Fn() -> String) -> AgentLine {
     let grant = &row.grant;
     let now = app.now();
     let entry = app.settings.catalog.entry(&grant.resource);
@@ -125,15 +140,34 @@ fn line(app: &App, row: &AgentRow, ticket: String) -> AgentLine {
         label: agent_label(grant),
         resource_name: entry.map_or_else(|| grant.resource.to_string(), |entry| entry.name.clone()),
         scopes: scope_lines(entry, &grant.scopes, &Scopes::none()),
-        wanted: Vec::new(),
+        wanted: scope_lines(entry, &wanted(app, grant), &Scopes::none())
+            .into_iter()
+            .map(|line| WantedLine {
+                when_text: grant
+                    .wanted
+                    .iter()
+                    .find(|wanted| wanted.scope.as_str() == line.scope)
+                    .map(|wanted| ago(wanted.at, now))
+                    .unwrap_or_default(),
+                line,
+                ticket: make(),
+            })
+            .collect(),
         connected_text: day(grant.created_at),
         last_used_text: format!("Last used {}", ago(grant.last_used_at, now)),
-        ends_text: format!(
-            "{}, unless it is used before",
-            day(grant.expires_at.map_or(idle, |end| end.min(idle)))
-        ),
-        ticket,
+        ends_text: match (grant.personal, grant.expires_at) {
+            (Some(_), Some(end)) => day(end),
+            (_, end) => format!("{}, unless it is used before", day(end.map_or(idle, |end| end.min(idle)))),
+        },
+        ticket: make(),
     }
+}
+
+/// What an agent was refused lately, as far as its resource still offers it.
+fn wanted(app: &App, grant: &Grant) -> Scopes {
+    let offered =
+        app.settings.catalog.entry(&grant.resource).map(|entry| entry.offered()).unwrap_or_default();
+    want::open(grant, app.now()).intersection(&offered)
 }
 
 /// A form of the account page: from this site, with a ticket of this browser and session.
@@ -194,6 +228,55 @@ pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Res
         Ok(Err(refusal)) => show(&app, &visitor, &user, problem(refusal), StatusCode::NOT_FOUND, false).await,
         Err(Unavailable) => Fault::unavailable().page(&app),
     }
+}
+
+/// Answers what one agent was refused: allowed, it is that agent's alone, and its next refresh brings it.
+pub(crate) async fn wanting(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (visitor, session, user, form, _) = match acting(&app, request).await {
+        Ok(acting) => acting,
+        Err(response) => return response,
+    };
+    let allow = match form.one("answer").ok().flatten() {
+        Some("allow") => true,
+        Some("deny") => false,
+        _ => return Fault::form().page(&app),
+    };
+    let Some(scope) = form.one("scope").ok().flatten().and_then(|scope| Scope::parse(scope).ok()) else {
+        return Fault::form().page(&app);
+    };
+    // Whose client it is stands in the grant alone; it never changes.
+    let Ok(facts) = app.store.grant_facts(agent(&form), None, None).await else {
+        return Fault::unavailable().page(&app);
+    };
+    let client = facts.grant.map(|grant| grant.client);
+    let outcome = app
+        .settle(
+            |store| store.grant_facts(agent(&form), client.clone(), None),
+            |facts, now| {
+                let lifetimes = &app.settings.lifetimes;
+                let verdict = match allow {
+                    true => want::allow(user.id, &scope, facts, &app.settings.catalog, lifetimes, now),
+                    false => want::deny(user.id, &scope, facts, lifetimes, now),
+                };
+                match verdict.outcome {
+                    Ok(()) => verdict.expecting(Expect::SessionLive(session.id)),
+                    Err(_) => verdict,
+                }
+            },
+        )
+        .await;
+    let (notice, status) = match outcome {
+        Ok(Ok(())) if allow => {
+            (Notice::Done("Allowed, for this agent alone. Its next try works.".to_owned()), StatusCode::OK)
+        }
+        Ok(Ok(())) => (Notice::Done("Denied. It is not shown again for a day.".to_owned()), StatusCode::OK),
+        Ok(Err(refusal @ (Refusal::AgentUnknown | Refusal::NotWanted | Refusal::GrantEnded))) => {
+            (Notice::Problem(refusal.description().to_owned()), StatusCode::NOT_FOUND)
+        }
+        Ok(Err(refusal)) => (Notice::Problem(refusal.description().to_owned()), StatusCode::FORBIDDEN),
+        Err(Unavailable) => return Fault::unavailable().page(&app),
+    };
+    show(&app, &visitor, &user, Some(notice), status, false).await
 }
 
 /// Names one agent.
@@ -305,8 +388,8 @@ pub(crate) async fn password(State(app): State<Arc<App>>, request: Request) -> R
             |store| store.user(user.id),
             |_, now| {
                 people::change_password(user.id, hash.clone(), Some(session.id), now)
-                    .expecting(portcullis_rules::verdict::Expect::PasswordIs(user.id, proven))
-                    .expecting(portcullis_rules::verdict::Expect::SessionLive(session.id))
+                    .expecting(Expect::PasswordIs(user.id, proven))
+                    .expecting(Expect::SessionLive(session.id))
             },
         )
         .await;

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderMap, Method, Uri};
 use portcullis_rules::authorize::{ReturnTo, judge, prompt, prove_asker};
-use portcullis_rules::consent::signed_in;
+use portcullis_rules::consent::{admitted, signed_in};
 use portcullis_rules::facts::BrowserFacts;
 use portcullis_rules::model::{Client, Origin};
 use portcullis_rules::refusal::Refusal;
@@ -119,6 +119,11 @@ async fn decide(
     let back = |refusal: Refusal| back(app, &client, &to, state, is_here, refusal);
     let request = AuthorizeRequest::read(parameters).map_err(|_| back(Refusal::RequestMalformed))?;
     let asked = judge(&request, &client, &to, &app.settings.catalog).map_err(back)?;
+    let quietly =
+        request.prompt.as_deref().is_some_and(|prompt| prompt.split(' ').any(|word| word == "none"));
+    if let (true, Ok((_, user))) = (quietly, &here) {
+        admitted(&asked, user, &app.settings.catalog).map_err(back)?;
+    }
     prompt(&request, here.is_ok()).map_err(back)?;
     let again = request.prompt.as_deref().is_some_and(|prompt| prompt.split(' ').any(|word| word == "login"));
     let pending = PendingRequest { asked, signed_in_after: again.then_some(now), shown: None };
@@ -128,13 +133,14 @@ async fn decide(
 
 /// The URL of a page with the request sealed into it.
 pub(crate) fn onward(app: &App, page: &str, pending: PendingRequest, visitor: &Visitor) -> String {
+    sealed_into(app, page, Purpose::Request(pending), visitor)
+}
+
+/// The URL of a page with a ticket of this browser in it, whoever will be signed in there.
+pub(crate) fn sealed_into(app: &App, page: &str, purpose: Purpose, visitor: &Visitor) -> String {
     let holder = crate::ticket::Holder { session: None, ..visitor.holder() };
-    let ticket = app.tickets.make(
-        Purpose::Request(pending),
-        holder,
-        app.now() + app.settings.lifetimes.form,
-        app.entropy.bytes(),
-    );
+    let ticket =
+        app.tickets.make(purpose, holder, app.now() + app.settings.lifetimes.form, app.entropy.bytes());
     format!("{}?request={ticket}", app.settings.url(page))
 }
 

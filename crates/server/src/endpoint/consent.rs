@@ -7,12 +7,13 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
 use portcullis_jose::mint::Code;
-use portcullis_rules::consent::{Answer, FreshCode, Reply, decide, replaceable, signed_in};
+use portcullis_rules::consent::{Answer, FreshCode, Reply, admitted, decide, replaceable, signed_in};
 use portcullis_rules::facts::BrowserFacts;
 use portcullis_rules::model::{Client, Origin, Session, User};
 use portcullis_rules::refusal::Refusal;
 use portcullis_rules::register::fingerprint;
 use portcullis_rules::verdict::Write;
+use portcullis_rules::want;
 use portcullis_store::BrowserAsk;
 use portcullis_wire::authorize::AuthorizeReply;
 use portcullis_wire::base64url;
@@ -25,7 +26,7 @@ use crate::client_auth::changes;
 use crate::endpoint::authorize::{onward, ticket_in};
 use crate::endpoint::fault::{Fault, render};
 use crate::entropy::EntropyShapes as _;
-use crate::page::{Consent, Fact, Replaceable, RightKind};
+use crate::page::{Closed, Consent, Fact, Replaceable, RightKind};
 use crate::reply;
 use crate::request::{Visitor, form, is_own_form, source};
 use crate::ticket::{PendingRequest, Purpose, Ticket};
@@ -113,6 +114,9 @@ async fn show(
     let asked = &pending.asked;
     let entry = app.settings.catalog.entry(&asked.resource);
     let now = app.now();
+    if admitted(asked, user, &app.settings.catalog).is_err() {
+        return closed(app, visitor, &pending, user, &client);
+    }
     let before = replaceable(&facts, asked).fold(Scopes::none(), |held, grant| held.union(&grant.scopes));
     // What is held is folded away beside what is new; where nothing is new, all of it is the question. Only what
     // reads is folded away: which of the person's installs asks cannot be known, and none may get another's right to
@@ -122,6 +126,8 @@ async fn show(
     for line in &mut lines {
         line.held &= line.kind == RightKind::Reads;
     }
+    let extra =
+        want::extra(&facts.grants, asked, &client, &app.settings.catalog, &app.settings.lifetimes, now);
     let first_seen = match client.origin {
         Origin::Preregistered => Some("An administrator of this server entered it.".to_owned()),
         _ if facts.grants.is_empty() => Some("You have not used it here before.".to_owned()),
@@ -137,7 +143,7 @@ async fn show(
         resource_uri: asked.resource.to_string(),
         only_new: lines.iter().any(|line| line.held) && lines.iter().any(|line| !line.held),
         scopes: lines,
-        wanted: Vec::new(),
+        wanted: scope_lines(entry, &extra, &Scopes::none()),
         replaces: replaceable(&facts, asked)
             .map(|grant| Replaceable {
                 id: grant.id.to_string(),
@@ -151,15 +157,37 @@ async fn show(
             app.settings.lifetimes.grant_idle.as_secs() / 86_400,
             day(now + app.settings.lifetimes.grant)
         ),
-        ticket: app.tickets.make(
-            Purpose::Consent(PendingRequest { shown: Some(print_of(&client)), ..pending.clone() }),
-            visitor.holder(),
-            now + app.settings.lifetimes.form,
-            app.entropy.bytes(),
-        ),
+        ticket: ticket(app, visitor, &pending, &client),
         fault,
     };
     render(&page, status, Some(&asked.redirect_uri))
+}
+
+fn ticket(app: &App, visitor: &Visitor, pending: &PendingRequest, client: &Client) -> String {
+    app.tickets.make(
+        Purpose::Consent(PendingRequest { shown: Some(print_of(client)), ..pending.clone() }),
+        visitor.holder(),
+        app.now() + app.settings.lifetimes.form,
+        app.entropy.bytes(),
+    )
+}
+
+/// The resource is not for this person: whom to ask, and the way back to the app, which is told.
+fn closed(app: &App, visitor: &Visitor, pending: &PendingRequest, user: &User, client: &Client) -> Response {
+    let asked = &pending.asked;
+    let page = Closed {
+        host: app.settings.site(),
+        account: user.name.clone(),
+        client: face(client, Some(&asked.redirect_uri)),
+        resource_name: app
+            .settings
+            .catalog
+            .entry(&asked.resource)
+            .map_or_else(|| asked.resource.to_string(), |entry| entry.name.clone()),
+        resource_uri: asked.resource.to_string(),
+        ticket: ticket(app, visitor, pending, client),
+    };
+    render(&page, StatusCode::FORBIDDEN, Some(&asked.redirect_uri))
 }
 
 /// Takes the answer.
@@ -275,8 +303,8 @@ async fn settle(
     };
     match outcome {
         Ok(Ok(code)) => send(AuthorizeReply::Code(code.expose())),
-        Ok(Err(Refusal::Denied)) => {
-            send(AuthorizeReply::Error(Refusal::Denied.code(), Refusal::Denied.description()))
+        Ok(Err(refusal @ (Refusal::Denied | Refusal::NotAdmitted))) => {
+            send(AuthorizeReply::Error(refusal.code(), refusal.description()))
         }
         Ok(Err(refusal @ (Refusal::NothingTicked | Refusal::NotStarted))) => {
             let text = match refusal {

@@ -153,6 +153,21 @@ impl Fault {
         )
     }
 
+    /// A question that was never asked, is forgotten, or was put to somebody else: nothing is told of which.
+    pub(crate) fn question() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "E-QUESTION-UNKNOWN",
+            "There is no such question for you",
+            "Only the person an agent acts for can answer for it. This address is another person's, or too old.",
+            YOU,
+            vec![
+                "If you have more than one account here, sign out and sign in as the one your agent acts for.",
+                "If somebody else sent you this address, close the page.",
+            ],
+        )
+    }
+
     /// A spent or unknown set-up link.
     pub(crate) fn link() -> Self {
         Self::new(

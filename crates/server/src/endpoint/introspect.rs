@@ -8,16 +8,18 @@ use axum::response::Response;
 use http::StatusCode;
 use portcullis_jose::claims::AccessClaims;
 use portcullis_jose::jws;
+use portcullis_jose::mint::{Personal, Presented};
 use portcullis_rules::facts::GrantFacts;
 use portcullis_rules::model::{GrantState, Subject};
+use portcullis_rules::personal::{CLIENT, Standing, present};
 use portcullis_rules::proof::{ClientProof, prove};
 use portcullis_rules::refusal::Refusal;
 use portcullis_rules::verdict::Verdict;
 use portcullis_wire::error::ErrorCode;
-use portcullis_wire::id::GrantId;
+use portcullis_wire::id::{ClientId, GrantId};
 use portcullis_wire::token::IntrospectionReply;
 
-use crate::app::App;
+use crate::app::{App, Unavailable};
 use crate::client_auth::caller;
 use crate::endpoint::revoke::ACCESS;
 use crate::reply;
@@ -44,6 +46,14 @@ pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> R
             "The parameter token is missing.",
         );
     };
+    // A personal token is no statement of its own: what it stands for is read, and judged as at a guard.
+    let standing = match app.mint.read::<Personal>(token) {
+        None => None,
+        Some(token) => match standing(&app, &token).await {
+            Ok(standing) => standing,
+            Err(unavailable) => return reply::unavailable(unavailable),
+        },
+    };
     let claims = read(&app, token);
     let grant =
         claims.as_ref().and_then(|claims| claims.grant.as_deref()).and_then(|grant| grant.parse().ok());
@@ -67,9 +77,12 @@ pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> R
                     Some(own) => {
                         let active = claims
                             .as_ref()
-                            .filter(|claims| claims.aud.only() == Some(own.as_str()) && lives(facts));
+                            .filter(|claims| claims.aud.only() == Some(own.as_str()) && lives(facts))
+                            .map(reply_of);
+                        let standing = standing.as_ref().filter(|standing| standing.resource == *own);
+                        let active = active.or_else(|| standing.map(|standing| reply_for(&app, standing)));
                         // An assertion is spent even for a look.
-                        Verdict::yes(active.map(reply_of)).proven(client, &caller.proof)
+                        Verdict::yes(active).proven(client, &caller.proof)
                     }
                 },
             },
@@ -80,6 +93,14 @@ pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> R
         Ok(Err(refusal)) => reply::refused(refusal),
         Err(unavailable) => reply::unavailable(unavailable),
     }
+}
+
+/// What a personal token stands for now, if for anything.
+async fn standing(app: &App, token: &Presented<Personal>) -> Result<Option<Standing>, Unavailable> {
+    let grant = GrantId::from_number(token.number);
+    let facts = app.store.grant_facts(grant, ClientId::parse(CLIENT), None).await?;
+    let settings = &app.settings;
+    Ok(present(&token.digest, &facts, &settings.catalog, &settings.lifetimes, app.now()).ok())
 }
 
 /// The same judgement as a guard's: signature, times, cuts.
@@ -101,6 +122,26 @@ fn lives(facts: &GrantFacts) -> bool {
                 Subject::Machine => true,
             }
     })
+}
+
+fn reply_for(app: &App, standing: &Standing) -> IntrospectionReply {
+    let subject = match standing.subject {
+        Subject::Person(person) => person.to_string(),
+        Subject::Machine => standing.client.to_string(),
+    };
+    IntrospectionReply {
+        active: true,
+        scope: Some(standing.scopes.to_string()),
+        client_id: Some(standing.client.to_string()),
+        sub: Some(subject),
+        aud: Some(standing.resource.to_string()),
+        iss: Some(app.settings.issuer.to_string()),
+        exp: Some(standing.expires_at.seconds()),
+        iat: Some(standing.created_at.seconds()),
+        jti: None,
+        token_type: Some("Bearer".to_owned()),
+        grant: Some(standing.grant.to_string()),
+    }
 }
 
 fn reply_of(claims: &AccessClaims) -> IntrospectionReply {

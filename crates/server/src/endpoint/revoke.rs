@@ -8,8 +8,10 @@ use http::StatusCode;
 use portcullis_jose::claims::AccessClaims;
 use portcullis_jose::jws::{self, Profile};
 use portcullis_jose::key::Alg;
-use portcullis_jose::mint::Refresh;
-use portcullis_rules::revoke::by_client;
+use portcullis_jose::mint::{Personal, Presented, Refresh};
+use portcullis_rules::model::Subject;
+use portcullis_rules::revoke::{by_client, by_person};
+use portcullis_rules::verdict::Verdict;
 use portcullis_wire::error::ErrorCode;
 use portcullis_wire::id::GrantId;
 
@@ -30,6 +32,10 @@ pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> R
     };
     if let Err(fault) = form.each_once(&[]) {
         return reply::malformed(fault.into());
+    }
+    // Whoever holds a personal token acts as its person: no client stands behind it that could prove itself.
+    if let Some(token) = form.one("token").ok().flatten().and_then(|token| app.mint.read::<Personal>(token)) {
+        return personal(&app, token).await;
     }
     let caller = match caller(&app, &parts.headers, &form, source(&app, &parts)).await {
         Ok(caller) => caller,
@@ -59,6 +65,31 @@ pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> R
         .settle(
             |store| store.grant_facts(grant, Some(caller.id.clone()), caller.proof.spend()),
             |facts, now| by_client(&caller.proof, facts, now),
+        )
+        .await;
+    match outcome {
+        Ok(Ok(())) => reply::json(StatusCode::OK, &serde_json::json!({})),
+        Ok(Err(refusal)) => reply::refused(refusal),
+        Err(unavailable) => reply::unavailable(unavailable),
+    }
+}
+
+/// Ends the agent of a personal token. One that is unknown is answered like one that was ended (RFC 7009 §2.2).
+async fn personal(app: &App, token: Presented<Personal>) -> Response {
+    let grant = GrantId::from_number(token.number);
+    let outcome = app
+        .settle(
+            |store| store.grant_facts(grant, None, None),
+            |facts, now| {
+                let own = facts
+                    .grant
+                    .as_ref()
+                    .filter(|grant| grant.personal.is_some_and(|digest| digest.matches(&token.digest)));
+                match own.map(|grant| grant.subject) {
+                    Some(Subject::Person(person)) => by_person(person, facts, now),
+                    _ => Verdict::yes(()),
+                }
+            },
         )
         .await;
     match outcome {

@@ -22,13 +22,13 @@ use portcullis_wire::time::UnixTime;
 
 use crate::app::{App, Unavailable};
 use crate::client::Standing;
-use crate::endpoint::authorize::{onward, ticket_in};
+use crate::endpoint::authorize::{onward, sealed_into, ticket_in};
 use crate::endpoint::fault::{Fault, render};
 use crate::entropy::EntropyShapes as _;
 use crate::page::{Empty, SignIn, SignInFault, SignedOut, Waiting};
 use crate::reply;
 use crate::request::{BROWSER_LIFE, Visitor, form, is_own_form, set_cookie, source};
-use crate::ticket::{Holder, PendingRequest, Purpose};
+use crate::ticket::{Behind, Holder, PendingRequest, Purpose};
 use crate::view::face;
 
 const KNOWN: &[u8] = b"known browser";
@@ -39,27 +39,29 @@ const KNOWN_LIFE: u64 = 365 * 24 * 60 * 60;
 pub(crate) async fn page(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let visitor = Visitor::read(&app, &parts.headers);
-    let pending = match ticket_in(&parts.uri) {
+    let behind = match ticket_in(&parts.uri) {
         None => None,
         Some(text) => match app.tickets.open(&text, visitor.holder(), app.now()).map(|ticket| ticket.purpose)
         {
-            Some(Purpose::Request(pending)) => Some(pending),
+            Some(Purpose::Request(pending)) => Some(Behind::Request(pending)),
+            Some(Purpose::Question { id }) => Some(Behind::Question(id)),
             _ => return Fault::form().page(&app),
         },
     };
-    show(&app, &visitor, pending, "", None, StatusCode::OK, source(&app, &parts)).await
+    show(&app, &visitor, behind, "", None, StatusCode::OK, source(&app, &parts)).await
 }
 
 async fn show(
     app: &App,
     visitor: &Visitor,
-    pending: Option<PendingRequest>,
+    behind: Option<Behind>,
     name: &str,
     fault: Option<SignInFault>,
     status: StatusCode,
     source: IpAddr,
 ) -> Response {
-    let client = pending.as_ref().map(|pending| pending.asked.client.clone());
+    let pending = behind.as_ref().and_then(Behind::request);
+    let client = pending.map(|pending| pending.asked.client.clone());
     let facts = match app.store.browser_facts(BrowserAsk { client, session: None, ticket: None }).await {
         Ok(facts) => facts,
         Err(error) => {
@@ -68,21 +70,22 @@ async fn show(
         }
     };
     let response = if facts.has_users {
-        let waiting = match &pending {
+        let waiting = match pending {
             Some(pending) => waiting(app, pending, facts.client, source).await,
             None => None,
         };
         let holder = Holder { session: None, ..visitor.holder() };
-        let leads_to = pending.as_ref().map(|pending| pending.asked.redirect_uri.clone());
+        let leads_to = pending.map(|pending| pending.asked.redirect_uri.clone());
+        let question = matches!(behind, Some(Behind::Question(_)));
         let ticket = app.tickets.make(
-            Purpose::SignIn { request: pending },
+            Purpose::SignIn { behind },
             holder,
             app.now() + app.settings.lifetimes.form,
             app.entropy.bytes(),
         );
         let page = SignIn {
             host: app.settings.site(),
-            question: false,
+            question,
             stop: waiting.is_some(),
             waiting,
             ticket,
@@ -133,13 +136,13 @@ pub(crate) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
         .ok()
         .flatten()
         .and_then(|text| app.tickets.open(text, visitor.holder(), app.now()));
-    let Some((ticket, Purpose::SignIn { request })) =
+    let Some((ticket, Purpose::SignIn { behind })) =
         ticket.map(|ticket| (people::Ticket { digest: ticket.digest, until: ticket.until }, ticket.purpose))
     else {
         return Fault::form().page(&app);
     };
     if form.one("answer").ok().flatten() == Some("stop")
-        && let Some(pending) = &request
+        && let Some(pending) = behind.as_ref().and_then(Behind::request)
     {
         let asked = &pending.asked;
         let answer = AuthorizeReply::Error(Refusal::Denied.code(), Refusal::Denied.description());
@@ -149,7 +152,7 @@ pub(crate) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
             app.settings.issuer.as_str(),
         ));
     }
-    attempt(&app, &visitor, &form, ticket, request, source(&app, &parts)).await
+    attempt(&app, &visitor, &form, ticket, behind, source(&app, &parts)).await
 }
 
 async fn attempt(
@@ -157,12 +160,12 @@ async fn attempt(
     visitor: &Visitor,
     form: &Form,
     ticket: people::Ticket,
-    request: Option<PendingRequest>,
+    behind: Option<Behind>,
     source: IpAddr,
 ) -> Response {
     let (Ok(Some(name)), Ok(Some(password))) = (form.one("name"), form.one("password")) else {
         let fault = SignInFault { text: "Enter your name and your password.".to_owned(), retry_after: None };
-        return show(app, visitor, request, "", Some(fault), StatusCode::BAD_REQUEST, source).await;
+        return show(app, visitor, behind, "", Some(fault), StatusCode::BAD_REQUEST, source).await;
     };
     let key = account_key(&name.chars().take(limit::ACCOUNT_NAME + 1).collect::<String>());
     // A browser that signed in to this account before has a counter of its own: strangers never slow it.
@@ -174,7 +177,7 @@ async fn attempt(
     // Wherever this ends without a judgement, the attempt is dropped, and nothing is held against anybody.
     let attempt = match app.sign_ins.check(&counted, source, standing, app.now()) {
         Ok(attempt) => attempt,
-        Err(wait) => return slowed(app, visitor, request, name, wait, source).await,
+        Err(wait) => return slowed(app, visitor, behind, name, wait, source).await,
     };
     let ask = BrowserAsk { client: None, session: visitor.session_ask(), ticket: None };
     let (Ok(facts), Ok(here)) =
@@ -189,7 +192,7 @@ async fn attempt(
     let text = if fits { password.to_owned() } else { String::new() };
     let hash = facts.user.as_ref().map(|user| user.password.clone());
     let Ok(matches) = app.passwords.matches(text, hash, standing).await else {
-        return slowed(app, visitor, request, name, Duration::from_secs(2), source).await;
+        return slowed(app, visitor, behind, name, Duration::from_secs(2), source).await;
     };
     let user = facts.user.filter(|user| matches && fits && user.enabled);
     let (attempt, tell) = match user {
@@ -213,8 +216,9 @@ async fn attempt(
             if let Some(attempt) = attempt {
                 attempt.succeed();
             }
-            let next = match request {
-                Some(pending) => onward(app, "/consent", pending, visitor),
+            let next = match behind {
+                Some(Behind::Request(pending)) => onward(app, "/consent", pending, visitor),
+                Some(Behind::Question(id)) => crate::endpoint::approve::address(app, id),
                 None => app.settings.url("/account"),
             };
             signed_in(app, reply::see_other(&next), visitor, &fresh, &key)
@@ -227,7 +231,7 @@ async fn attempt(
             }
             let fault =
                 SignInFault { text: "Name and password do not go together.".to_owned(), retry_after: None };
-            show(app, visitor, request, name, Some(fault), StatusCode::FORBIDDEN, source).await
+            show(app, visitor, behind, name, Some(fault), StatusCode::FORBIDDEN, source).await
         }
         Err(Unavailable) => Fault::unavailable().page(app),
     }
@@ -236,7 +240,7 @@ async fn attempt(
 async fn slowed(
     app: &App,
     visitor: &Visitor,
-    request: Option<PendingRequest>,
+    behind: Option<Behind>,
     name: &str,
     wait: Duration,
     source: IpAddr,
@@ -246,7 +250,7 @@ async fn slowed(
         retry_after: Some(wait.as_secs().max(1)),
     };
     let mut response =
-        show(app, visitor, request, name, Some(fault), StatusCode::TOO_MANY_REQUESTS, source).await;
+        show(app, visitor, behind, name, Some(fault), StatusCode::TOO_MANY_REQUESTS, source).await;
     response.headers_mut().insert(http::header::RETRY_AFTER, http::HeaderValue::from(wait.as_secs().max(1)));
     response
 }
@@ -326,6 +330,9 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> R
     let response = match ticket.purpose {
         Purpose::Consent(pending) if form.one("again").ok().flatten().is_some() => {
             reply::see_other(&onward(&app, "/sign-in", pending, &visitor))
+        }
+        Purpose::Approve { id } if form.one("again").ok().flatten().is_some() => {
+            reply::see_other(&sealed_into(&app, "/sign-in", Purpose::Question { id }, &visitor))
         }
         _ => render(&SignedOut { host: app.settings.site(), agents }, StatusCode::OK, None),
     };
