@@ -1,19 +1,20 @@
-//! The two bodies that pass: the caller's on its way up, the upstream's on its way down. Bytes go through as they
-//! come and only when the other side takes them. Trailers stay behind, since they are headers that came too late to
-//! be judged.
+//! The caller's body on its way up. Bytes go through as they come and only when the other side takes them. Trailers
+//! stay behind, since they are headers that came too late to be judged.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
+
+pub use crate::answer::RelayBody;
+use crate::reply::Failure;
+use crate::timer::Patience;
 
 /// Any error, as bodies and connectors know it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -23,53 +24,137 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) struct CallerFault(Arc<AtomicU8>);
 
 /// Why a caller's body did not reach its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyFault {
+    #[error("the request body is larger than the gateway lets through")]
     TooLarge,
+    #[error("the request body broke off")]
     Broken,
+    #[error("the request body did not come in time")]
+    Stalled,
 }
 
-const TOO_LARGE: u8 = 1;
-const BROKEN: u8 = 2;
+const FAULTS: [BodyFault; 3] = [BodyFault::TooLarge, BodyFault::Broken, BodyFault::Stalled];
 
 impl CallerFault {
     fn set(&self, fault: BodyFault) {
-        let code = match fault {
-            BodyFault::TooLarge => TOO_LARGE,
-            BodyFault::Broken => BROKEN,
-        };
-        self.0.store(code, Ordering::Release);
+        self.0.store(fault as u8 + 1, Ordering::Release);
     }
 
-    pub(crate) fn seen(&self) -> Option<BodyFault> {
-        match self.0.load(Ordering::Acquire) {
-            TOO_LARGE => Some(BodyFault::TooLarge),
-            BROKEN => Some(BodyFault::Broken),
-            _ => None,
+    fn seen(&self) -> Option<BodyFault> {
+        let code = self.0.load(Ordering::Acquire).checked_sub(1)?;
+        FAULTS.get(usize::from(code)).copied()
+    }
+
+    /// A request that failed because the caller's body did is the caller's.
+    pub(crate) fn blame(&self, failed: Failure) -> Failure {
+        match self.seen() {
+            Some(BodyFault::TooLarge) => Failure::BodyTooLarge,
+            Some(BodyFault::Broken) => Failure::BodyBroken,
+            Some(BodyFault::Stalled) => Failure::BodyStalled,
+            None => failed,
         }
     }
 }
 
-/// The caller's body on its way up, within its limit.
-pub(crate) struct CallerBody {
+/// The caller's body on its way up, within its limits.
+pub(crate) struct CallerBody(Way);
+
+enum Way {
+    Streamed(Streamed),
+    Whole(Option<Bytes>),
+}
+
+struct Streamed {
     inner: UnsyncBoxBody<Bytes, BoxError>,
     left: u64,
+    patience: Patience,
     fault: CallerFault,
     ended: bool,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("the request body is larger than the gateway lets through")]
-struct TooLarge;
-
 impl CallerBody {
-    pub(crate) fn new<B>(body: B, limit: u64, fault: CallerFault) -> Self
+    pub(crate) fn new<B>(body: B, limit: u64, patience: Duration, fault: CallerFault) -> Self
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let ended = body.is_end_stream();
-        Self { inner: body.map_err(Into::into).boxed_unsync(), left: limit, fault, ended }
+        let inner = body.map_err(Into::into).boxed_unsync();
+        Self(Way::Streamed(Streamed { inner, left: limit, patience: Patience::new(patience), fault, ended }))
+    }
+
+    pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
+        Self(Way::Whole(Some(bytes.into()).filter(|bytes: &Bytes| !bytes.is_empty())))
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self(Way::Whole(None))
+    }
+
+    /// Reads the body to its end.
+    ///
+    /// # Errors
+    /// The caller's fault.
+    pub(crate) async fn bytes(self) -> Result<Bytes, Failure> {
+        match self.0 {
+            Way::Whole(bytes) => Ok(bytes.unwrap_or_default()),
+            Way::Streamed(streamed) => {
+                let fault = streamed.fault.clone();
+                let read = Self(Way::Streamed(streamed)).collect().await;
+                read.map(http_body_util::Collected::to_bytes).map_err(|_| fault.blame(Failure::BodyBroken))
+            }
+        }
+    }
+
+    /// The same body, held whole if that is known to take no more than `most` bytes.
+    pub(crate) async fn held(self, most: u64) -> Result<Self, Failure> {
+        match self.size_hint().upper() {
+            Some(size) if size <= most => Ok(Self::whole(self.bytes().await?)),
+            _ => Ok(self),
+        }
+    }
+
+    /// The same body once more, if it is held whole.
+    pub(crate) fn again(&self) -> Option<Self> {
+        match &self.0 {
+            Way::Whole(bytes) => Some(Self(Way::Whole(bytes.clone()))),
+            Way::Streamed(_) => None,
+        }
+    }
+}
+
+impl Streamed {
+    fn fail(&mut self, fault: BodyFault) -> BoxError {
+        self.ended = true;
+        self.fault.set(fault);
+        fault.into()
+    }
+
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
+            return self.patience.poll_over(cx).map(|()| Some(Err(self.fail(BodyFault::Stalled))));
+        };
+        self.patience.renew();
+        let data = match frame {
+            Some(Ok(frame)) => frame.into_data().ok(),
+            Some(Err(_)) => return Poll::Ready(Some(Err(self.fail(BodyFault::Broken)))),
+            None => None,
+        };
+        let Some(data) = data else {
+            self.ended = true;
+            return Poll::Ready(None);
+        };
+        match self.left.checked_sub(data.len() as u64) {
+            Some(left) => {
+                self.left = left;
+                Poll::Ready(Some(Ok(data)))
+            }
+            None => Poll::Ready(Some(Err(self.fail(BodyFault::TooLarge)))),
+        }
     }
 }
 
@@ -81,109 +166,25 @@ impl Body for CallerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        let frame = match std::task::ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
-            Some(Ok(frame)) => frame.into_data().ok(),
-            Some(Err(error)) => {
-                self.ended = true;
-                self.fault.set(BodyFault::Broken);
-                return Poll::Ready(Some(Err(error)));
-            }
-            None => None,
-        };
-        let Some(data) = frame else {
-            self.ended = true;
-            return Poll::Ready(None);
-        };
-        match self.left.checked_sub(data.len() as u64) {
-            Some(left) => {
-                self.left = left;
-                Poll::Ready(Some(Ok(Frame::data(data))))
-            }
-            None => {
-                self.ended = true;
-                self.fault.set(BodyFault::TooLarge);
-                Poll::Ready(Some(Err(TooLarge.into())))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.ended || self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-/// The body of what the gateway answers: the upstream's, streaming, or a few words of our own.
-///
-/// Dropping it before its end closes the connection to the upstream.
-pub struct RelayBody(Kind);
-
-enum Kind {
-    Words(Option<Bytes>),
-    Upstream { body: Incoming, ended: bool, _place: OwnedSemaphorePermit },
-}
-
-impl RelayBody {
-    pub(crate) fn words(text: impl Into<Bytes>) -> Self {
-        Self(Kind::Words(Some(text.into())))
-    }
-
-    pub(crate) fn upstream(body: Incoming, place: OwnedSemaphorePermit) -> Self {
-        Self(Kind::Upstream { body, ended: false, _place: place })
-    }
-}
-
-impl fmt::Debug for RelayBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RelayBody").field("size", &self.size_hint()).finish_non_exhaustive()
-    }
-}
-
-impl Body for RelayBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.0 {
-            Kind::Words(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
-            Kind::Upstream { ended: true, .. } => Poll::Ready(None),
-            Kind::Upstream { body, ended, .. } => {
-                let frame = std::task::ready!(Pin::new(body).poll_frame(cx));
-                Poll::Ready(match frame {
-                    Some(Ok(frame)) if frame.is_data() => Some(Ok(frame)),
-                    Some(Err(error)) => {
-                        *ended = true;
-                        Some(Err(error.into()))
-                    }
-                    Some(Ok(_)) | None => {
-                        *ended = true;
-                        None
-                    }
-                })
+            Way::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Way::Streamed(streamed) => {
+                streamed.poll_data(cx).map(|data| data.map(|data| data.map(Frame::data)))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Kind::Words(text) => text.is_none(),
-            Kind::Upstream { body, ended, .. } => *ended || body.is_end_stream(),
+            Way::Whole(bytes) => bytes.is_none(),
+            Way::Streamed(streamed) => streamed.ended || streamed.inner.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Words(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
-            Kind::Upstream { body, .. } => body.size_hint(),
+            Way::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Way::Streamed(streamed) => streamed.inner.size_hint(),
         }
     }
 }

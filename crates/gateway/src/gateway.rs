@@ -1,7 +1,6 @@
 //! The service: one request up, one response down.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,20 +8,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::request::Parts;
+use http::{Method, Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
+use portcullis_wire::limit::MESSAGE_BODY;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use tower_service::Service;
 use url::Url;
 
-use crate::body::{BodyFault, BoxError, CallerBody, CallerFault, RelayBody};
-use crate::connect::{ConnectTimeout, Upstream, upstream};
-use crate::headers::{downward, upward};
-use crate::reply::Failure;
-use crate::settings::{Credential, GatewayError, GatewaySettings};
-use crate::target::Target;
+use crate::answer::{Bounds, RelayBody};
+use crate::body::{BoxError, CallerBody, CallerFault};
+use crate::headers::is_event_stream;
+use crate::reply::{Asked, Failure};
+use crate::settings::{GatewayError, GatewaySettings};
+use crate::upstream::Way;
 
 /// A reverse proxy in front of one MCP server. It judges nobody: put it behind the guard.
 ///
@@ -34,12 +33,18 @@ pub struct Gateway {
 }
 
 struct Inner {
-    target: Target,
-    client: Upstream,
-    credential: Option<Credential>,
-    response_timeout: Duration,
-    request_body: u64,
+    way: Way,
+    limits: Limits,
     places: Arc<Semaphore>,
+}
+
+/// What bodies are held to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    request_body: u64,
+    request_idle: Duration,
+    answer_body: u64,
+    answer_idle: Duration,
 }
 
 /// The answer on its way, of which [`Gateway`] is the only source.
@@ -50,24 +55,14 @@ impl Gateway {
     /// a fragment is not.
     ///
     /// # Errors
-    /// [`GatewayError`] for a URL that cannot be asked, an extra root that is no certificate, or TLS that cannot be
-    /// set up. Whether anyone answers there shows with the first request.
+    /// [`GatewayError`] for a URL that cannot be asked, an extra root that is no certificate, a header that is not the
+    /// owner's to set, or TLS that cannot be set up. Whether anyone answers there shows with the first request.
+    #[expect(clippy::needless_pass_by_value, reason = "settings are handed over, as secrets are")]
     pub fn new(upstream_url: &Url, settings: GatewaySettings) -> Result<Self, GatewayError> {
-        let GatewaySettings {
-            extra_roots,
-            credential,
-            connect_timeout,
-            response_timeout,
-            request_body,
-            in_flight,
-        } = settings;
         let inner = Inner {
-            target: Target::read(upstream_url)?,
-            client: upstream(extra_roots, connect_timeout)?,
-            credential,
-            response_timeout,
-            request_body,
-            places: Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS))),
+            way: Way::new(upstream_url, &settings)?,
+            limits: Limits::of(&settings),
+            places: Arc::new(Semaphore::new(settings.in_flight.min(Semaphore::MAX_PERMITS))),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -75,7 +70,7 @@ impl Gateway {
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway").field("upstream", &self.inner.target.to_string()).finish_non_exhaustive()
+        f.debug_struct("Gateway").field("upstream", &self.inner.way.target.origin()).finish_non_exhaustive()
     }
 }
 
@@ -94,37 +89,64 @@ where
 
     fn call(&mut self, request: Request<B>) -> Relaying {
         let inner = Arc::clone(&self.inner);
-        Box::pin(async move { Ok(inner.relay(request).await.unwrap_or_else(Failure::response)) })
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let asked = Asked::of(&parts);
+            Ok(inner.relay(parts, body).await.unwrap_or_else(|failed| failed.response(&asked)))
+        })
     }
 }
 
 impl Inner {
-    async fn relay<B>(&self, request: Request<B>) -> Result<Response<RelayBody>, Failure>
+    async fn relay<B>(&self, parts: Parts, body: B) -> Result<Response<RelayBody>, Failure>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Failure::Busy)?;
         let fault = CallerFault::default();
-        let request = self.upward(request, fault.clone())?;
-        let response = timeout(self.response_timeout, self.client.request(request)).await;
-        let response =
-            response.map_err(|_| Failure::Timeout).and_then(|answer| answer.map_err(|error| failure(&error)));
-        let response = response.map_err(|failed| blame(failed, &fault)).and_then(admissible);
-        let (parts, body) = response.inspect_err(|failed| self.tell(*failed))?.into_parts();
-        let mut response = Response::new(RelayBody::upstream(body, place));
+        let body = self.limits.admit(&parts, body, &fault)?;
+        let mut request = Request::new(body);
+        *request.uri_mut() = self.way.target.uri(parts.uri.query()).map_err(|_| Failure::QueryUnfit)?;
+        *request.method_mut() = parts.method;
+        *request.headers_mut() = parts.headers;
+        let answer = self.way.ask(request, &parts.extensions, &fault).await;
+        let (parts, body) = answer.inspect_err(|failed| self.way.tell(*failed))?.into_parts();
+        let body = match is_event_stream(&parts.headers) {
+            true => RelayBody::stream(body, place),
+            false => {
+                let held = RelayBody::plain(body, self.limits.answer(), place).await;
+                held.inspect_err(|failed| self.way.tell(*failed))?
+            }
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = parts.status;
-        *response.headers_mut() = downward(parts.headers);
+        *response.headers_mut() = self.way.downward(parts.headers);
         Ok(response)
     }
+}
 
-    /// The request that goes up, made anew: extensions, version and target of the caller's stay here.
-    fn upward<B>(&self, request: Request<B>, fault: CallerFault) -> Result<Request<CallerBody>, Failure>
+impl Limits {
+    pub(crate) const fn of(settings: &GatewaySettings) -> Self {
+        Self {
+            request_body: settings.request_body,
+            request_idle: settings.request_idle,
+            answer_body: settings.answer_body,
+            answer_idle: settings.answer_idle,
+        }
+    }
+
+    /// For who reads messages whole.
+    pub(crate) fn for_messages(self) -> Self {
+        Self { request_body: self.request_body.min(MESSAGE_BODY as u64), ..self }
+    }
+
+    /// The body that goes up, of a request that may.
+    pub(crate) fn admit<B>(&self, parts: &Parts, body: B, fault: &CallerFault) -> Result<CallerBody, Failure>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let (parts, body) = request.into_parts();
         if ![Method::GET, Method::POST, Method::DELETE].contains(&parts.method) {
             return Err(Failure::Method);
         }
@@ -135,51 +157,10 @@ impl Inner {
         if body.size_hint().lower() > self.request_body {
             return Err(Failure::BodyTooLarge);
         }
-        let uri = self.target.uri(parts.uri.query()).map_err(|_| Failure::QueryUnfit)?;
-        let mut request = Request::new(CallerBody::new(body, self.request_body, fault));
-        *request.method_mut() = parts.method;
-        *request.uri_mut() = uri;
-        *request.version_mut() = Version::HTTP_11;
-        *request.headers_mut() = upward(parts.headers, self.credential.as_ref());
-        Ok(request)
+        Ok(CallerBody::new(body, self.request_body, self.request_idle, fault.clone()))
     }
 
-    /// For the operator: what the caller is told is no secret, and where the upstream stands is for the log only.
-    fn tell(&self, failed: Failure) {
-        tracing::warn!(upstream = %self.target, ?failed, "the upstream did not answer the request");
+    pub(crate) const fn answer(&self) -> Bounds {
+        Bounds::new(self.answer_body, self.answer_idle)
     }
-}
-
-/// Which answers pass as they are: all but those that would send the caller elsewhere, ask it for credentials that
-/// are not the upstream's to ask, or leave HTTP.
-fn admissible(response: Response<Incoming>) -> Result<Response<Incoming>, Failure> {
-    match response.status() {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            Err(Failure::Refused)
-        }
-        StatusCode::NOT_MODIFIED => Ok(response),
-        status if status.is_redirection() => Err(Failure::Redirected),
-        status if status.is_informational() => Err(Failure::Unavailable),
-        _ => Ok(response),
-    }
-}
-
-/// A request that failed because the caller's body did is the caller's.
-fn blame(failed: Failure, fault: &CallerFault) -> Failure {
-    match fault.seen() {
-        Some(BodyFault::TooLarge) => Failure::BodyTooLarge,
-        Some(BodyFault::Broken) => Failure::BodyBroken,
-        None => failed,
-    }
-}
-
-fn failure(error: &hyper_util::client::legacy::Error) -> Failure {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if error.is::<ConnectTimeout>() {
-            return Failure::Timeout;
-        }
-        cause = error.source();
-    }
-    Failure::Unavailable
 }

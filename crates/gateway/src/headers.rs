@@ -2,9 +2,11 @@
 //! connection. Down: what the upstream may not say on our origin. Everything else passes as it came, unknown
 //! `Mcp-Param-*` included.
 
+use std::borrow::Cow;
+
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VIA};
 
-use crate::settings::Credential;
+use crate::settings::GatewayError;
 
 /// Bound to one connection whether or not `Connection` names them (RFC 9110 §7.6.1), or made anew by us.
 const BOUND: &[&str] = &[
@@ -130,20 +132,44 @@ const DOWN: &[&str] = &[
 /// Never sent down, and nothing that begins so. A proxy in front of us obeys `X-Accel-*`.
 const DOWN_FAMILIES: &[&str] = &["access-control-", "proxy-", "x-accel-", "x-portcullis"];
 
-/// The headers of the request that goes up. `Host` and the framing are made anew from the target and the body.
-pub(crate) fn upward(mut headers: HeaderMap, credential: Option<&Credential>) -> HeaderMap {
-    let own = credential.map(|credential| fold(credential.name.as_str()));
-    strip(&mut headers, |name| is_listed(name, UP, UP_FAMILIES) || own.as_deref() == Some(name));
-    headers.append(VIA, HeaderValue::from_static("1.1 portcullis")); // RFC 9110 §7.6.3
-    if let Some(Credential { name, value }) = credential {
-        headers.insert(name.clone(), value.clone());
+/// The headers that the gateway itself sets for the upstream, folded: nobody else does, in any spelling.
+#[derive(Debug, Default)]
+pub(crate) struct Reserved(Vec<String>);
+
+impl Reserved {
+    pub(crate) fn new(names: impl Iterator<Item = HeaderName>) -> Result<Self, GatewayError> {
+        let mut reserved = Vec::new();
+        for name in names {
+            let folded = fold(name.as_str()).into_owned();
+            let is_taken = BOUND.contains(&folded.as_str())
+                || PLAIN.contains(&folded.as_str())
+                || name == VIA
+                || folded.is_empty()
+                || reserved.contains(&folded);
+            if is_taken {
+                return Err(GatewayError::Header(name));
+            }
+            reserved.push(folded);
+        }
+        Ok(Self(reserved))
     }
+
+    fn holds(&self, folded: &str) -> bool {
+        self.0.iter().any(|name| name == folded)
+    }
+}
+
+/// The headers of the request that goes up, without the gateway's own. `Host` and the framing are made anew from the
+/// target and the body.
+pub(crate) fn upward(mut headers: HeaderMap, reserved: &Reserved) -> HeaderMap {
+    strip(&mut headers, |name| is_listed(name, UP, UP_FAMILIES) || reserved.holds(name));
+    headers.append(VIA, HeaderValue::from_static("1.1 portcullis")); // RFC 9110 §7.6.3
     headers
 }
 
-/// The headers of the response that comes down.
-pub(crate) fn downward(mut headers: HeaderMap) -> HeaderMap {
-    strip(&mut headers, |name| is_listed(name, DOWN, DOWN_FAMILIES));
+/// The headers of the response that comes down. An upstream that repeats what it was shown is not passed on.
+pub(crate) fn downward(mut headers: HeaderMap, reserved: &Reserved) -> HeaderMap {
+    strip(&mut headers, |name| is_listed(name, DOWN, DOWN_FAMILIES) || reserved.holds(name));
     if is_event_stream(&headers) {
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     }
@@ -164,8 +190,8 @@ fn strip(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
         .collect();
     let is_doomed = |name: &&HeaderName| {
         let folded = fold(name.as_str());
-        let hides = folded != name.as_str() && PLAIN.contains(&folded.as_str());
-        hides || BOUND.contains(&folded.as_str()) || unwanted(&folded)
+        let hides = matches!(&folded, Cow::Owned(plain) if PLAIN.contains(&plain.as_str()));
+        hides || BOUND.contains(&&*folded) || unwanted(&folded)
     };
     let doomed: Vec<HeaderName> = headers.keys().filter(is_doomed).cloned().collect();
     for name in named.iter().chain(&doomed) {
@@ -174,7 +200,11 @@ fn strip(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
 }
 
 /// A name as the laxest server might read it: to CGI and its kin `x_remote.user` and `X-Remote-User` are one name.
-fn fold(name: &str) -> String {
+/// Borrowed when that is how it is written, as nearly every name is.
+fn fold(name: &str) -> Cow<'_, str> {
+    if is_folded(name.as_bytes()) {
+        return Cow::Borrowed(name);
+    }
     let mut folded = String::with_capacity(name.len());
     for letter in name.chars() {
         match letter.is_ascii_alphanumeric() {
@@ -186,10 +216,23 @@ fn fold(name: &str) -> String {
     if folded.ends_with('-') {
         folded.pop();
     }
-    folded
+    Cow::Owned(folded)
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+/// Whether folding would change nothing: lower-case letters and digits, and single hyphens between them.
+fn is_folded(name: &[u8]) -> bool {
+    let mut after_hyphen = true;
+    for &byte in name {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' => after_hyphen = false,
+            b'-' if !after_hyphen => after_hyphen = true,
+            _ => return false,
+        }
+    }
+    !after_hyphen
+}
+
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -220,7 +263,7 @@ mod tests {
                     HeaderName::from_bytes(spelling.as_bytes()).unwrap(),
                     HeaderValue::from_static("ann"),
                 );
-                let left = upward(headers, None);
+                let left = upward(headers, &Reserved::default());
                 assert_eq!(left.keys().collect::<Vec<_>>(), [&VIA], "{spelling}");
             }
         }
@@ -245,14 +288,21 @@ mod tests {
                     HeaderName::from_bytes(spelling.as_bytes()).unwrap(),
                     HeaderValue::from_static("v"),
                 );
-                assert_eq!(upward(headers, None).contains_key(&spelling), passes, "{spelling}");
+                assert_eq!(
+                    upward(headers, &Reserved::default()).contains_key(&spelling),
+                    passes,
+                    "{spelling}"
+                );
             }
         }
         let headers = HeaderMap::from_iter([
             (HeaderName::from_static("mcp_name"), HeaderValue::from_static("v")),
             (HeaderName::from_static("mcp-param-user_id"), HeaderValue::from_static("v")),
         ]);
-        assert_eq!(upward(headers, None).keys().collect::<Vec<_>>(), ["mcp-param-user_id", "via"]);
+        assert_eq!(
+            upward(headers, &Reserved::default()).keys().collect::<Vec<_>>(),
+            ["mcp-param-user_id", "via"]
+        );
     }
 
     #[test]
@@ -265,7 +315,11 @@ mod tests {
             ("", false),
         ] {
             let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(kind).unwrap())]);
-            assert_eq!(downward(headers).contains_key("x-accel-buffering"), expected, "{kind}");
+            assert_eq!(
+                downward(headers, &Reserved::default()).contains_key("x-accel-buffering"),
+                expected,
+                "{kind}"
+            );
         }
     }
 }

@@ -10,6 +10,7 @@
 //! The upstream is chosen by the owner of the server, never by a stranger: private and loopback addresses are allowed,
 //! redirects are not followed, and no proxy is taken from the environment.
 
+mod answer;
 mod body;
 mod connect;
 mod gateway;
@@ -17,10 +18,17 @@ mod headers;
 mod reply;
 mod settings;
 mod target;
+mod timer;
+mod upstream;
 
 pub use body::{BoxError, RelayBody};
 pub use gateway::{Gateway, Relaying};
-pub use settings::{Credential, GatewayError, GatewaySettings};
+pub use reply::RequestId;
+pub use settings::{GatewayError, GatewaySettings};
+pub use upstream::{
+    Asserting, Assertions, ClientCredentials, ClientSecret, Credential, Identity, LegacySse, Refusal,
+    SecretPlace, SseSettings,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,23 @@
-//! What the gateway says for itself when it cannot pass on what the upstream says. Never a challenge, never a
-//! JSON-RPC message: this is not the server speaking, and no sign-in would help (so never 401 or 403 either).
+//! What the gateway says for itself when it cannot pass on what the upstream says. Never a challenge: this is not the
+//! server speaking, and no sign-in would help (so never 401 or 403 either). Who posts a message is answered by a
+//! message, a JSON-RPC error, since that is what MCP clients show to people and models.
 
+use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use http::{Response, StatusCode};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use portcullis_mcp::INVALID_REQUEST;
+use serde_json::{Value, json};
 
 use crate::body::RelayBody;
 
+/// The id of the JSON-RPC request in the body. Whoever has read the body puts it among the request's extensions, and
+/// what the gateway answers for itself carries it; without it such answers carry the id `null`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestId(pub Value);
+
+/// Something between the caller and the server failed (JSON-RPC 2.0 §5.1). What it was stands in `data.error`.
+const INTERNAL_ERROR: i64 = -32603;
 /// When to try again what failed for now, in seconds.
 const AGAIN: HeaderValue = HeaderValue::from_static("5");
 
@@ -22,14 +34,22 @@ pub(crate) enum Failure {
     BodyTooLarge,
     /// The caller's own body ended early.
     BodyBroken,
-    /// As many requests under way as are allowed.
+    /// The caller's own body stopped coming.
+    BodyStalled,
+    /// As many requests under way, or sessions open, as are allowed.
     Busy,
     /// The upstream wants a credential, or another one.
     Refused,
+    /// Whoever issues the gateway's own credential for the upstream does not, at the moment.
+    NoCredential,
     /// The upstream points elsewhere.
     Redirected,
     /// No connection, or none that spoke HTTP.
     Unavailable,
+    /// An answer that ended before its end.
+    Broken,
+    /// An answer longer than is carried.
+    AnswerTooLarge,
     /// Nothing in time.
     Timeout,
 }
@@ -50,6 +70,9 @@ impl Failure {
             }
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "the body is too large"),
             Self::BodyBroken => (StatusCode::BAD_REQUEST, "invalid_request", "the body broke off"),
+            Self::BodyStalled => {
+                (StatusCode::REQUEST_TIMEOUT, "invalid_request", "the body did not come in time")
+            }
             Self::Busy => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
@@ -59,6 +82,11 @@ impl Failure {
                 StatusCode::BAD_GATEWAY,
                 "upstream_refused",
                 "the MCP server behind this gateway refused the gateway; its operator must set this right, signing in again does not help",
+            ),
+            Self::NoCredential => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "upstream_refused",
+                "the gateway has no credential for the MCP server behind it at the moment; signing in again does not help",
             ),
             Self::Redirected => (
                 StatusCode::BAD_GATEWAY,
@@ -70,6 +98,16 @@ impl Failure {
                 "upstream_unavailable",
                 "the MCP server behind this gateway could not be reached",
             ),
+            Self::Broken => (
+                StatusCode::BAD_GATEWAY,
+                "upstream_unavailable",
+                "the MCP server behind this gateway broke off its answer",
+            ),
+            Self::AnswerTooLarge => (
+                StatusCode::BAD_GATEWAY,
+                "upstream_too_large",
+                "the answer of the MCP server behind this gateway is larger than the gateway carries",
+            ),
             Self::Timeout => (
                 StatusCode::GATEWAY_TIMEOUT,
                 "upstream_timeout",
@@ -79,18 +117,18 @@ impl Failure {
     }
 
     const fn passes(self) -> bool {
-        matches!(self, Self::Busy | Self::Unavailable | Self::Timeout)
+        matches!(self, Self::Busy | Self::NoCredential | Self::Unavailable | Self::Broken | Self::Timeout)
     }
 
-    pub(crate) fn response(self) -> Response<RelayBody> {
+    pub(crate) fn response(self, to: &Asked) -> Response<RelayBody> {
         let (status, error, description) = self.words();
-        // Both are our own words, without quotes or backslashes.
-        let text = format!(r#"{{"error":"{error}","error_description":"{description}"}}"#);
-        let mut response = Response::new(RelayBody::words(text));
-        *response.status_mut() = status;
+        let code = if status.is_server_error() { INTERNAL_ERROR } else { INVALID_REQUEST };
+        let body = match to {
+            Asked::Message(id) => rpc_error(id, code, description, &json!({ "error": error })),
+            Asked::Plainly => json!({ "error": error, "error_description": description }),
+        };
+        let mut response = own(status, &body);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.passes() {
             headers.insert(RETRY_AFTER, AGAIN);
         }
@@ -99,4 +137,44 @@ impl Failure {
         }
         response
     }
+
+    /// What ends an event stream of ours whose answer will not come.
+    pub(crate) fn message(self, id: &Value) -> Bytes {
+        let (_, error, description) = self.words();
+        rpc_error(id, INTERNAL_ERROR, description, &json!({ "error": error })).to_string().into()
+    }
+}
+
+/// In which form an answer of ours is understood.
+#[derive(Clone, Debug)]
+pub(crate) enum Asked {
+    /// By a message, whose answer bears this id.
+    Message(Value),
+    /// Without one.
+    Plainly,
+}
+
+impl Asked {
+    pub(crate) fn of(parts: &Parts) -> Self {
+        match parts.method {
+            Method::POST => Self::Message(
+                parts.extensions.get::<RequestId>().map_or(Value::Null, |RequestId(id)| id.clone()),
+            ),
+            _ => Self::Plainly,
+        }
+    }
+}
+
+pub(crate) fn rpc_error(id: &Value, code: i64, message: &str, data: &Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message, "data": data } })
+}
+
+/// An answer of our own.
+pub(crate) fn own(status: StatusCode, body: &Value) -> Response<RelayBody> {
+    let mut response = Response::new(RelayBody::words(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }

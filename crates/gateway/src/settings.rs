@@ -1,10 +1,10 @@
 //! What the owner says about the upstream, with the reasons for what is not said, and why a gateway cannot be built.
 
-use std::fmt;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
+
+use crate::upstream::{Credential, Identity};
 
 /// How a [`Gateway`](crate::Gateway) goes about its upstream.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct GatewaySettings {
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// What the gateway itself shows the upstream; `None` shows nothing. The caller's own credentials never go up.
     pub credential: Option<Credential>,
+    /// How the upstream learns who is calling; `None` tells it nothing. It goes well beside a credential.
+    pub identity: Option<Identity>,
     /// Time for look-up, connection and TLS together.
     pub connect_timeout: Duration,
     /// Time until the head of the response is there, from the moment the request is handed over. The body that
@@ -20,6 +22,12 @@ pub struct GatewaySettings {
     pub response_timeout: Duration,
     /// Longest request body, in bytes.
     pub request_body: u64,
+    /// Time in which the next piece of a request body has to come.
+    pub request_idle: Duration,
+    /// Longest plain answer, in bytes. An event stream has no end to measure.
+    pub answer_body: u64,
+    /// Time in which the next piece of a plain answer has to come. An event stream may be silent for hours.
+    pub answer_idle: Duration,
     /// Most requests under way at once, open event streams among them.
     pub in_flight: usize,
 }
@@ -29,9 +37,13 @@ impl Default for GatewaySettings {
         Self {
             extra_roots: Vec::new(),
             credential: None,
+            identity: None,
             connect_timeout: Self::CONNECT_TIMEOUT,
             response_timeout: Self::RESPONSE_TIMEOUT,
             request_body: Self::REQUEST_BODY,
+            request_idle: Self::REQUEST_IDLE,
+            answer_body: Self::ANSWER_BODY,
+            answer_idle: Self::ANSWER_IDLE,
             in_flight: Self::IN_FLIGHT,
         }
     }
@@ -44,42 +56,15 @@ impl GatewaySettings {
     pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(300);
     /// 64 MiB. Nothing is held here, so this bounds the upstream's trouble and not our memory.
     pub const REQUEST_BODY: u64 = 64 * 1024 * 1024;
+    /// Half a minute: a caller that sends a body has it.
+    pub const REQUEST_IDLE: Duration = Duration::from_secs(30);
+    /// 16 MiB: images and audio come in Base64, and models read no more.
+    pub const ANSWER_BODY: u64 = 16 * 1024 * 1024;
+    /// One minute: a server that has begun a plain answer has it.
+    pub const ANSWER_IDLE: Duration = Duration::from_secs(60);
     /// 1024: one connection each, and file descriptors are 1024 on many machines that never changed them; whoever
     /// raises that limit raises this.
     pub const IN_FLIGHT: usize = 1024;
-}
-
-/// The upstream's own credential: a header that the gateway sets and that is never taken from a caller.
-#[derive(Clone)]
-pub struct Credential {
-    pub(crate) name: HeaderName,
-    pub(crate) value: HeaderValue,
-}
-
-impl Credential {
-    /// `Authorization: Bearer …` (RFC 6750 §2.1).
-    ///
-    /// # Errors
-    /// [`GatewayError::Credential`] when the token holds what no header may.
-    pub fn bearer(token: &str) -> Result<Self, GatewayError> {
-        Self::header(AUTHORIZATION, &format!("Bearer {token}"))
-    }
-
-    /// A header of the upstream's own choosing, such as `X-Api-Key`.
-    ///
-    /// # Errors
-    /// [`GatewayError::Credential`] when the value holds what no header may.
-    pub fn header(name: HeaderName, value: &str) -> Result<Self, GatewayError> {
-        let mut value = HeaderValue::from_str(value).map_err(|_| GatewayError::Credential)?;
-        value.set_sensitive(true);
-        Ok(Self { name, value })
-    }
-}
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential").field("name", &self.name).finish_non_exhaustive()
-    }
 }
 
 /// Why a gateway cannot be built. None of these texts repeats the URL, which may hold a secret.
@@ -98,6 +83,14 @@ pub enum GatewayError {
     /// A credential that no header may hold.
     #[error("the upstream's credential cannot be sent in a header")]
     Credential,
+    /// A token endpoint to which no secret may travel.
+    #[error(
+        "the token endpoint must be an https URL without user name or password, or http on a loopback address"
+    )]
+    TokenUrl,
+    /// A header that is not the owner's to set: it belongs to the connection or to MCP, or is set already.
+    #[error("the gateway cannot set the header {0} for the upstream")]
+    Header(http::HeaderName),
     /// An extra root that is no certificate.
     #[error("an extra root certificate cannot be used: {0}")]
     Root(rustls::Error),

@@ -18,6 +18,9 @@ pub(crate) struct Target {
     authority: Authority,
     path: String,
     query: Option<String>,
+    /// What is asked when the caller brings no query.
+    plain: Uri,
+    origin: String,
     /// Decoded names of the owner's own parameters, which no caller may repeat.
     names: Vec<String>,
 }
@@ -38,23 +41,35 @@ impl Target {
         }
         let host = url.host_str().ok_or(GatewayError::Url)?;
         let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let target = Self {
+        let mut target = Self {
+            origin: format!("{scheme}://{authority}"),
+            plain: Uri::default(),
             scheme,
             authority: authority.parse().map_err(|_| GatewayError::Url)?,
             path: url.path().to_owned(),
             query: url.query().filter(|query| !query.is_empty()).map(str::to_owned),
             names: url.query_pairs().map(|(name, _)| name.into_owned()).collect(),
         };
-        target.uri(None).map_err(|QueryUnfit| GatewayError::Url)?;
+        target.plain = target.build(None).map_err(|QueryUnfit| GatewayError::Url)?;
         Ok(target)
+    }
+
+    /// Scheme and authority. Path and query of an upstream may be its credential and are not shown.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The URI for a request that came with the query `caller`.
     pub(crate) fn uri(&self, caller: Option<&str>) -> Result<Uri, QueryUnfit> {
-        let caller = caller.unwrap_or_default();
-        if caller.len() > CALLER_QUERY {
-            return Err(QueryUnfit);
+        match caller {
+            None | Some("") => Ok(self.plain.clone()),
+            Some(query) if query.len() > CALLER_QUERY => Err(QueryUnfit),
+            Some(query) => self.build(Some(query)),
         }
+    }
+
+    fn build(&self, caller: Option<&str>) -> Result<Uri, QueryUnfit> {
+        let caller = caller.unwrap_or_default();
         let passing = caller.split('&').filter(|pair| !pair.is_empty() && self.lets_through(pair));
         let query: Vec<&str> = self.query.as_deref().into_iter().chain(passing).collect();
         let path = match query.is_empty() {
@@ -76,10 +91,9 @@ impl Target {
     }
 }
 
-/// Scheme and authority only: path and query of an upstream may be its credential.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.authority)
+        f.write_str(&self.origin)
     }
 }
 

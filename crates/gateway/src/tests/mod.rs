@@ -12,6 +12,7 @@ mod upstream;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
+use serde_json::Value;
 use tower_service::Service as _;
 use url::Url;
 
@@ -38,15 +39,20 @@ async fn text(response: Response<RelayBody>) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// The `error` member of an answer that the gateway gave for itself.
+/// What an answer that the gateway gave for itself names as the error, whether as a message or plainly.
 async fn own_error(response: Response<RelayBody>) -> String {
     assert_eq!(response.headers()["content-type"], "application/json");
     assert_eq!(response.headers()["cache-control"], "no-store");
     assert!(!response.headers().contains_key("www-authenticate"));
-    let text = text(response).await;
-    assert!(!text.contains("jsonrpc"), "{text}");
-    let rest = text.strip_prefix(r#"{"error":""#).unwrap();
-    rest.split('"').next().unwrap().to_owned()
+    let status = response.status();
+    let body: Value = serde_json::from_str(&text(response).await).unwrap();
+    if body.get("jsonrpc").is_none() {
+        return body["error"].as_str().unwrap().to_owned();
+    }
+    let code = if status.is_server_error() { -32603 } else { -32600 };
+    assert_eq!(body["error"]["code"], code);
+    assert!(body["error"]["message"].is_string());
+    body["error"]["data"]["error"].as_str().unwrap().to_owned()
 }
 
 #[test]
