@@ -263,3 +263,172 @@ pub fn decide(
         .writing(Write::DecideApproval { id: approval.id, to, at: now, expires_at: now + LIFE })
         .writing(Write::Audit(event(kind, approval, now).client(&grant.client)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{EndReason, User};
+    use crate::samples;
+    use serde_json::json;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn arguments(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+    fn this_call() -> Digest {
+        call(samples::grant().id, "delete", &arguments(json!({ "id": 7 })))
+    }
+    fn approval(state: ApprovalState) -> Approval {
+        Approval {
+            id: ApprovalId::from_number(1),
+            grant: samples::grant().id,
+            user: samples::user().id,
+            resource: samples::grant().resource,
+            tool: "delete".to_owned(),
+            call: this_call(),
+            shown: Shown { text: r#"{"id":7}"#.to_owned(), cut: false },
+            state,
+            created_at: samples::NOW,
+            expires_at: samples::NOW + LIFE,
+            decided_at: matches!(state, ApprovalState::Approved | ApprovalState::Denied)
+                .then_some(samples::NOW),
+        }
+    }
+    fn facts(approvals: Vec<Approval>) -> AskFacts {
+        AskFacts { grant: Some(samples::grant()), user: Some(samples::user()), approvals, open: 0 }
+    }
+    fn run(facts: &AskFacts, now: UnixTime) -> Verdict<Asking> {
+        let shown = Shown::of(&arguments(json!({ "id": 7 })));
+        let asked = Call { tool: "delete", digest: this_call(), shown: &shown };
+        ask(asked, facts, ApprovalId::from_number(5), &Lifetimes::default(), now)
+    }
+
+    #[test]
+    fn r20_t_once_an_approval_is_spent_by_exactly_its_call() {
+        let first = ApprovalId::from_number(1);
+        let fresh = Asking::Open(ApprovalId::from_number(5));
+        let other = Approval { call: Digest::of(b"other"), ..approval(ApprovalState::Approved) };
+        let foreign = Approval { user: UserId::from_number(9), ..approval(ApprovalState::Approved) };
+        let elsewhere = Approval { grant: GrantId::from_number(9), ..approval(ApprovalState::Approved) };
+        for (name, rows, after, expected) in [
+            ("none yet", vec![], Duration::ZERO, fresh),
+            ("open", vec![approval(ApprovalState::Open)], LIFE - SECOND, Asking::Open(first)),
+            ("open, over", vec![approval(ApprovalState::Open)], LIFE, fresh),
+            ("approved", vec![approval(ApprovalState::Approved)], LIFE - SECOND, Asking::Given(first)),
+            ("approved, over", vec![approval(ApprovalState::Approved)], LIFE, fresh),
+            ("spent", vec![approval(ApprovalState::Spent)], SECOND, fresh),
+            ("denied", vec![approval(ApprovalState::Denied)], DENIED_FOR - SECOND, Asking::Denied),
+            ("denied a while ago", vec![approval(ApprovalState::Denied)], DENIED_FOR, fresh),
+            ("another call's", vec![other], SECOND, fresh),
+            ("another person's", vec![foreign], SECOND, fresh),
+            ("another agent's", vec![elsewhere], SECOND, fresh),
+        ] {
+            let verdict = run(&facts(rows), samples::NOW + after);
+            assert_eq!(verdict.outcome, Ok(expected), "{name}");
+            let spends = verdict.writes.contains(&Write::SpendApproval(first));
+            assert_eq!(spends, expected == Asking::Given(first), "{name}");
+            let adds = verdict.writes.iter().any(|write| matches!(write, Write::AddApproval(_)));
+            assert_eq!(adds, expected == fresh, "{name}");
+            if spends || adds {
+                assert!(verdict.expects.contains(&Expect::GrantLive(samples::grant().id)), "{name}");
+                assert!(verdict.expects.contains(&Expect::UserEnabled(samples::user().id)), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn t_disable_nobody_is_asked_for_who_may_not_act_and_no_more_than_twenty_times() {
+        let approved = || facts(vec![approval(ApprovalState::Approved)]);
+        let ended = Grant { state: GrantState::Ended(EndReason::RevokedByPerson), ..samples::grant() };
+        let off = User { enabled: false, ..samples::user() };
+        let idle = samples::NOW + Lifetimes::default().grant_idle;
+        for (name, facts, now, expected) in [
+            ("ended", AskFacts { grant: Some(ended), ..approved() }, samples::NOW, Refusal::GrantEnded),
+            ("idle", approved(), idle, Refusal::GrantEnded),
+            ("no grant", AskFacts { grant: None, ..approved() }, samples::NOW, Refusal::AgentUnknown),
+            ("off", AskFacts { user: Some(off), ..approved() }, samples::NOW, Refusal::PersonDisabled),
+            ("gone", AskFacts { user: None, ..approved() }, samples::NOW, Refusal::PersonDisabled),
+        ] {
+            let verdict = run(&facts, now);
+            assert_eq!(verdict.outcome, Err(expected), "{name}");
+            assert!(verdict.is_silent(), "{name}");
+        }
+        let machine = Grant { subject: Subject::Machine, ..samples::grant() };
+        let verdict = run(&AskFacts { grant: Some(machine), ..approved() }, samples::NOW);
+        assert_eq!(verdict.outcome, Ok(Asking::NoPerson));
+        assert!(verdict.is_silent());
+        let full = AskFacts { open: limit::APPROVALS_OPEN, ..facts(vec![]) };
+        assert_eq!(run(&full, samples::NOW).outcome, Ok(Asking::TooMany));
+    }
+
+    #[test]
+    fn r20_only_the_tokens_own_person_answers_and_only_in_time() {
+        let row = |state| ApprovalRow {
+            approval: Some(approval(state)),
+            grant: Some(samples::grant()),
+            client: Some(samples::public_client()),
+            user: Some(samples::user()),
+        };
+        let open = || row(ApprovalState::Open);
+        let person = samples::user().id;
+        let other = UserId::from_number(9);
+        let ended = Grant { state: GrantState::Ended(EndReason::RevokedByPerson), ..samples::grant() };
+        let off = User { enabled: false, ..samples::user() };
+        let soon = samples::NOW + SECOND;
+        for (name, person, facts, now, expected) in [
+            ("another person", other, open(), soon, Refusal::ApprovalUnknown),
+            ("no question", person, ApprovalRow::default(), soon, Refusal::ApprovalUnknown),
+            ("agent gone", person, ApprovalRow { grant: None, ..open() }, soon, Refusal::ApprovalUnknown),
+            (
+                "agent ended",
+                person,
+                ApprovalRow { grant: Some(ended), ..open() },
+                soon,
+                Refusal::ApprovalOver,
+            ),
+            ("person off", person, ApprovalRow { user: Some(off), ..open() }, soon, Refusal::PersonDisabled),
+            ("too late", person, open(), samples::NOW + LIFE, Refusal::ApprovalOver),
+            ("approved before", person, row(ApprovalState::Approved), soon, Refusal::ApprovalOver),
+            ("denied before", person, row(ApprovalState::Denied), soon, Refusal::ApprovalOver),
+            ("spent", person, row(ApprovalState::Spent), soon, Refusal::ApprovalOver),
+        ] {
+            let verdict = decide(person, true, &facts, &Lifetimes::default(), now);
+            assert_eq!(verdict.outcome, Err(expected), "{name}");
+            assert!(verdict.is_silent(), "{name}");
+        }
+        for (yes, to) in [(true, ApprovalState::Approved), (false, ApprovalState::Denied)] {
+            let verdict = decide(person, yes, &open(), &Lifetimes::default(), soon);
+            assert_eq!(verdict.outcome, Ok(to));
+            assert!(verdict.expects.contains(&Expect::GrantLive(samples::grant().id)));
+            assert!(matches!(verdict.writes[0], Write::DecideApproval { to: written, .. } if written == to));
+        }
+    }
+
+    #[test]
+    fn r20_a_call_is_its_agent_its_tool_and_every_argument() {
+        let one = this_call();
+        assert_eq!(one, call(samples::grant().id, "delete", &arguments(json!({ "id": 7 }))));
+        let pair = |text: &str| arguments(serde_json::from_str(text).unwrap());
+        let ordered = call(samples::grant().id, "t", &pair(r#"{"a":1,"b":2}"#));
+        assert_eq!(ordered, call(samples::grant().id, "t", &pair(r#"{"b":2,"a":1}"#)));
+        for (name, other) in [
+            ("agent", call(GrantId::from_number(9), "delete", &arguments(json!({ "id": 7 })))),
+            ("tool", call(samples::grant().id, "delete2", &arguments(json!({ "id": 7 })))),
+            ("argument", call(samples::grant().id, "delete", &arguments(json!({ "id": "7" })))),
+            ("one more", call(samples::grant().id, "delete", &arguments(json!({ "id": 7, "all": true })))),
+            ("none", call(samples::grant().id, "delete", &Map::new())),
+        ] {
+            assert_ne!(other, one, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_bounded_and_says_when_it_was_cut() {
+        let whole = Shown::of(&arguments(json!({ "b": 1, "a": "x" })));
+        assert_eq!((whole.text.as_str(), whole.cut), (r#"{"a":"x","b":1}"#, false));
+        let long = Shown::of(&arguments(json!({ "a": "ä".repeat(limit::APPROVAL_ARGUMENTS) })));
+        assert!(long.cut && long.text.len() <= limit::APPROVAL_ARGUMENTS);
+        assert!(!format!("{long:?}").contains('ä'), "arguments stand in no log");
+    }
+}

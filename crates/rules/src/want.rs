@@ -215,3 +215,202 @@ pub fn extra(
         })
         .minus(&asked.scopes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::tests::catalog;
+    use crate::model::User;
+    use crate::samples;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn scopes(text: &str) -> Scopes {
+        Scopes::parse(text).unwrap()
+    }
+    fn scope(text: &str) -> Scope {
+        Scope::parse(text).unwrap()
+    }
+    fn wanted(text: &str, at: UnixTime) -> Wanted {
+        Wanted { scope: scope(text), at, denied: false }
+    }
+    /// The agent holds `read`; its resource offers `read write`.
+    fn facts(list: Vec<Wanted>) -> GrantFacts {
+        GrantFacts {
+            grant: Some(Grant { scopes: scopes("read"), wanted: list, ..samples::grant() }),
+            client: Some(samples::public_client()),
+            user: Some(samples::user()),
+            spent: false,
+            rev: 1,
+        }
+    }
+    fn written(verdict: &Verdict<()>) -> Option<&Vec<Wanted>> {
+        verdict.writes.iter().find_map(|w| if let Write::SetWanted { to, .. } = w { Some(to) } else { None })
+    }
+
+    #[test]
+    fn t_scope_ceiling_only_what_can_be_had_and_is_not_held_is_wanted() {
+        let now = samples::NOW;
+        let denied = Wanted { denied: true, ..wanted("write", now) };
+        let limited = Client { ceiling: Some(scopes("read")), ..samples::public_client() };
+        let machine = Grant { subject: Subject::Machine, ..facts(vec![]).grant.unwrap() };
+        let ended =
+            Grant { state: GrantState::Ended(crate::model::EndReason::Idle), ..facts(vec![]).grant.unwrap() };
+        for (name, asked, facts, expected) in [
+            ("can be had", "write", facts(vec![]), Some(vec![wanted("write", now)])),
+            ("held", "read", facts(vec![]), None),
+            ("not offered", "admin", facts(vec![]), None),
+            ("some of each", "admin read write", facts(vec![]), Some(vec![wanted("write", now)])),
+            ("beyond the ceiling", "write", GrantFacts { client: Some(limited), ..facts(vec![]) }, None),
+            ("a machine's", "write", GrantFacts { grant: Some(machine), ..facts(vec![]) }, None),
+            ("ended", "write", GrantFacts { grant: Some(ended), ..facts(vec![]) }, None),
+            ("no grant", "write", GrantFacts { grant: None, ..facts(vec![]) }, None),
+            ("noted just now", "write", facts(vec![wanted("write", now - MINUTE)]), None),
+            (
+                "noted long ago",
+                "write",
+                facts(vec![wanted("write", now - NOTED_AGAIN)]),
+                Some(vec![wanted("write", now)]),
+            ),
+            ("denied lately", "write", facts(vec![denied.clone()]), None),
+            (
+                "denied yesterday",
+                "write",
+                facts(vec![Wanted { at: now - REMEMBERED, ..denied }]),
+                Some(vec![wanted("write", now)]),
+            ),
+        ] {
+            let verdict = note(&scopes(asked), &facts, &catalog(), now);
+            assert!(verdict.outcome.is_ok(), "{name}");
+            assert_eq!(written(&verdict), expected.as_ref(), "{name}");
+            assert_eq!(verdict.is_silent(), expected.is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_grant_remembers_twenty_and_forgets_the_oldest() {
+        let list = (0..limit::WANTED as u64)
+            .map(|n| wanted(&format!("old-{n}"), samples::NOW - (limit::WANTED as u32 - n as u32) * MINUTE))
+            .collect();
+        let verdict = note(&scopes("write"), &facts(list), &catalog(), samples::NOW);
+        let to = written(&verdict).unwrap();
+        assert_eq!(to.len(), limit::WANTED);
+        assert_eq!((to[0].scope.as_str(), to[limit::WANTED - 1].scope.as_str()), ("old-1", "write"));
+    }
+
+    #[test]
+    fn t_scope_ceiling_allowing_widens_that_one_grant_by_that_one_scope() {
+        let person = samples::user().id;
+        let facts = facts(vec![wanted("write", samples::NOW), wanted("other", samples::NOW)]);
+        let lifetimes = Lifetimes::default();
+        let run = |person, text: &str, facts: &GrantFacts, now| {
+            allow(person, &scope(text), facts, &catalog(), &lifetimes, now)
+        };
+        let verdict = run(person, "write", &facts, samples::NOW);
+        assert!(verdict.outcome.is_ok());
+        let id = samples::grant().id;
+        assert!(verdict.writes.contains(&Write::SetGrantScopes(id, scopes("read write"))));
+        assert_eq!(written(&verdict), Some(&vec![wanted("other", samples::NOW)]));
+        for relied in [
+            Expect::UserEnabled(person),
+            Expect::ClientEnabled(samples::public_client().id),
+            Expect::GrantLive(id),
+            Expect::GrantScopes(id, scopes("read")),
+        ] {
+            assert!(verdict.expects.contains(&relied), "{relied:?}");
+        }
+        let off = User { enabled: false, ..samples::user() };
+        let switched_off = Client { enabled: false, ..samples::public_client() };
+        let limited = Client { ceiling: Some(scopes("read")), ..samples::public_client() };
+        let day = samples::NOW + REMEMBERED;
+        for (name, person, text, facts, now, expected) in [
+            (
+                "another person",
+                UserId::from_number(9),
+                "write",
+                facts.clone(),
+                samples::NOW,
+                Refusal::AgentUnknown,
+            ),
+            ("not wanted", person, "admin", facts.clone(), samples::NOW, Refusal::NotWanted),
+            ("wanted yesterday", person, "write", facts.clone(), day, Refusal::NotWanted),
+            ("not offered", person, "other", facts.clone(), samples::NOW, Refusal::ScopeUnknown),
+            (
+                "disabled",
+                person,
+                "write",
+                GrantFacts { user: Some(off), ..facts.clone() },
+                samples::NOW,
+                Refusal::PersonDisabled,
+            ),
+            (
+                "client off",
+                person,
+                "write",
+                GrantFacts { client: Some(switched_off), ..facts.clone() },
+                samples::NOW,
+                Refusal::ClientDisabled,
+            ),
+            (
+                "beyond the ceiling",
+                person,
+                "write",
+                GrantFacts { client: Some(limited), ..facts.clone() },
+                samples::NOW,
+                Refusal::ScopeUnknown,
+            ),
+            (
+                "idle",
+                person,
+                "write",
+                facts.clone(),
+                samples::NOW + lifetimes.grant_idle,
+                Refusal::GrantEnded,
+            ),
+        ] {
+            let verdict = run(person, text, &facts, now);
+            assert_eq!(verdict.outcome.as_ref().err(), Some(&expected), "{name}");
+            assert!(verdict.is_silent(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_denied_scope_is_not_shown_again() {
+        let facts = facts(vec![wanted("write", samples::NOW - MINUTE)]);
+        let lifetimes = Lifetimes::default();
+        let verdict = deny(samples::user().id, &scope("write"), &facts, &lifetimes, samples::NOW);
+        let to = written(&verdict).unwrap().clone();
+        let after = Grant { wanted: to, ..facts.grant.clone().unwrap() };
+        assert!(open(&after, samples::NOW).is_empty());
+        assert_eq!(open(facts.grant.as_ref().unwrap(), samples::NOW), scopes("write"));
+        let again = GrantFacts { grant: Some(after), ..facts };
+        assert!(note(&scopes("write"), &again, &catalog(), samples::NOW).is_silent());
+        let stranger = deny(UserId::from_number(9), &scope("write"), &again, &lifetimes, samples::NOW);
+        assert_eq!(stranger.outcome, Err(Refusal::AgentUnknown));
+    }
+
+    #[test]
+    fn t_scope_ceiling_a_consent_page_offers_only_what_living_agents_of_that_client_want_there() {
+        let own = facts(vec![wanted("write", samples::NOW)]).grant.unwrap();
+        let other_client =
+            Grant { client: portcullis_wire::id::ClientId::parse("x").unwrap(), ..own.clone() };
+        let elsewhere = Grant {
+            resource: crate::catalog::tests::entry("https://h.example/other").resource,
+            ..own.clone()
+        };
+        let idle = Grant { last_used_at: samples::NOW - Lifetimes::default().grant_idle, ..own.clone() };
+        let limited = Client { ceiling: Some(scopes("read")), ..samples::public_client() };
+        let client = samples::public_client();
+        for (name, grants, client, expected) in [
+            ("its own", vec![own.clone()], &client, "write"),
+            ("another client's", vec![other_client], &client, ""),
+            ("elsewhere", vec![elsewhere], &client, ""),
+            ("ended by itself", vec![idle], &client, ""),
+            ("beyond the ceiling", vec![own], &limited, ""),
+        ] {
+            let shown =
+                extra(&grants, &samples::asked(), client, &catalog(), &Lifetimes::default(), samples::NOW);
+            assert_eq!(shown, scopes(expected), "{name}");
+        }
+    }
+}
