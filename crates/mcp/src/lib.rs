@@ -7,6 +7,7 @@ mod error;
 mod fold;
 mod headers;
 mod message;
+mod pattern;
 mod tools;
 
 pub use error::{
@@ -16,4 +17,5 @@ pub use headers::{
     Era, HeaderMismatch, METHOD, NAME, PARAM_PREFIX, PROTOCOL_VERSION, SESSION_ID, VERSIONS, agree, decode,
 };
 pub use message::{Kind, Message};
+pub use pattern::{ByName, Pattern, Unite};
 pub use tools::ToolTable;

@@ -5,18 +5,23 @@ use std::collections::BTreeMap;
 
 use portcullis_wire::scope::{Scope, Scopes};
 
-use crate::fold::fold;
 use crate::message::Message;
+use crate::pattern::{ByName, Unite};
 
 /// What every request needs, what single tools and methods need beyond that, and which scopes hold others within.
 #[derive(Clone, Debug, Default)]
 pub struct ToolTable {
     base: Scopes,
-    tools: BTreeMap<String, Scopes>,
-    folded: BTreeMap<String, Scopes>,
+    tools: ByName<Scopes>,
     unlisted: Scopes,
-    methods: BTreeMap<String, Scopes>,
+    methods: ByName<Scopes>,
     implied: BTreeMap<Scope, Scopes>,
+}
+
+impl Unite for Scopes {
+    fn unite(&mut self, other: &Self) {
+        *self = self.union(other);
+    }
 }
 
 impl ToolTable {
@@ -25,37 +30,40 @@ impl ToolTable {
         Self { base, ..Self::default() }
     }
 
-    /// Says what `tool` needs beside the base. Names are exact; a call by a name that differs in case alone needs the
-    /// same, in case the server does not mind.
+    /// Says that every request needs `more`, too.
+    #[must_use]
+    pub fn require(mut self, more: &Scopes) -> Self {
+        self.base.unite(more);
+        self
+    }
+
+    /// Says what `tool` needs beside the base: a name, or a pattern such as `get_*`, `*_delete` or `*`. An exact name
+    /// counts before patterns; a call by a name that differs in case alone needs the same, in case the server does not
+    /// mind. Among patterns the one that names the most characters counts; what is equally specific is united.
     #[must_use]
     pub fn tool(mut self, tool: &str, needs: &Scopes) -> Self {
-        let folded = self.folded.entry(fold(tool)).or_default();
-        *folded = folded.union(needs);
-        let exact = self.tools.entry(tool.to_owned()).or_default();
-        *exact = exact.union(needs);
+        self.tools.insert(tool, needs);
         self
     }
 
-    /// Says what a tool that is not in the table needs beside the base; nothing, unless this is said.
+    /// Says what a tool that nothing in the table fits needs beside the base; nothing, unless this is said.
     #[must_use]
     pub fn unlisted(mut self, needs: &Scopes) -> Self {
-        self.unlisted = self.unlisted.union(needs);
+        self.unlisted.unite(needs);
         self
     }
 
-    /// Says what a method, such as `resources/read`, needs beside the base.
+    /// Says what a method, such as `resources/read` or `resources/*`, needs beside the base.
     #[must_use]
     pub fn method(mut self, method: &str, needs: &Scopes) -> Self {
-        let entry = self.methods.entry(method.to_owned()).or_default();
-        *entry = entry.union(needs);
+        self.methods.insert(method, needs);
         self
     }
 
     /// Says that who holds `broad` holds `narrow` too. Nothing follows from how scopes are spelled.
     #[must_use]
     pub fn implies(mut self, broad: &Scope, narrow: &Scopes) -> Self {
-        let entry = self.implied.entry(broad.clone()).or_default();
-        *entry = entry.union(narrow);
+        self.implied.entry(broad.clone()).or_default().unite(narrow);
         self
     }
 
@@ -71,25 +79,44 @@ impl ToolTable {
 
     /// Everything a message needs.
     pub fn needs(&self, message: &Message) -> Scopes {
-        let mut needs = self.base.clone();
-        if let Some(method) = message.method().and_then(|method| self.methods.get(method)) {
-            needs = needs.union(method);
-        }
-        match message.tool() {
-            Some(tool) => needs.union(self.beyond(tool)),
-            None => needs,
+        match (message.method(), message.tool()) {
+            (_, Some(tool)) => self.tool_needs(tool),
+            (Some(method), None) => self.method_needs(method),
+            (None, None) => self.base.clone(),
         }
     }
 
     /// Everything a call of `tool` needs.
     pub fn tool_needs(&self, tool: &str) -> Scopes {
-        let call = self.methods.get("tools/call").map(|call| self.base.union(call));
-        call.as_ref().unwrap_or(&self.base).union(self.beyond(tool))
+        let beyond = self.tools.find(tool);
+        self.method_needs("tools/call").union(beyond.as_deref().unwrap_or(&self.unlisted))
+    }
+
+    fn method_needs(&self, method: &str) -> Scopes {
+        match self.methods.find(method) {
+            Some(more) => self.base.union(&more),
+            None => self.base.clone(),
+        }
     }
 
     /// Whether `held` suffices for `needed`, with all that the held scopes imply.
     pub fn covers(&self, held: &Scopes, needed: &Scopes) -> bool {
         held.covers(needed) || self.expand(held).covers(needed)
+    }
+
+    /// What to ask for when `held` does not suffice: all of `needed`; and for a need that a broader scope already
+    /// meets, that scope, so that a client that asks for exactly this loses nothing by it (protocol R09, R10).
+    pub fn lacking(&self, held: &Scopes, needed: &Scopes) -> Option<Scopes> {
+        if self.covers(held, needed) {
+            return None;
+        }
+        let broader =
+            |need: &Scope| held.iter().find(|one| self.expand(&only(one)).contains(need.as_str())).cloned();
+        let named = needed.iter().map(|need| match held.contains(need.as_str()) {
+            true => need.clone(),
+            false => broader(need).unwrap_or_else(|| need.clone()),
+        });
+        Some(named.collect())
     }
 
     /// Whether someone who holds `held` may call `tool`.
@@ -118,10 +145,10 @@ impl ToolTable {
         let tools = self.tools.values().chain(self.methods.values()).chain(std::iter::once(&self.unlisted));
         tools.fold(self.base.clone(), |sum, next| sum.union(next))
     }
+}
 
-    fn beyond(&self, tool: &str) -> &Scopes {
-        self.tools.get(tool).or_else(|| self.folded.get(&fold(tool))).unwrap_or(&self.unlisted)
-    }
+fn only(scope: &Scope) -> Scopes {
+    std::iter::once(scope.clone()).collect()
 }
 
 #[cfg(test)]
@@ -213,6 +240,54 @@ mod tests {
         for tool in ["read_note", "delete_note", "share_note", "Delete_Note", "other"] {
             let call = message("tools/call", &format!(r#"{{"name":"{tool}"}}"#));
             assert_eq!(table.needs(&call), table.tool_needs(tool), "{tool}");
+        }
+    }
+
+    #[test]
+    fn w15_patterns_say_what_many_tools_need() {
+        let table = ToolTable::new(scopes("mcp"))
+            .tool("*", &scopes("other"))
+            .tool("get_*", &scopes("read"))
+            .tool("*_note", &scopes("n"))
+            .tool("get_secret_*", &scopes("secret"))
+            .tool("get_public", &Scopes::none())
+            .method("resources/*", &scopes("res"));
+        for (tool, expected) in [
+            ("get_pen", "mcp read"),
+            ("GET_pen", "mcp read"),
+            ("put_note", "mcp n"),
+            ("get_public", "mcp"),
+            ("get_secret_note", "mcp secret"),
+            ("get_a_note", "mcp n"),
+            ("drop", "mcp other"),
+            ("\0", "mcp other"),
+            ("get_\0\u{202e}", "mcp read"),
+        ] {
+            assert_eq!(table.tool_needs(tool), scopes(expected), "{tool:?}");
+        }
+        for (method, expected) in [
+            ("resources/list", "mcp res"),
+            ("Resources/List", "mcp res"),
+            ("prompts/list", "mcp"),
+            ("ping", "mcp"),
+        ] {
+            assert_eq!(table.needs(&message(method, "{}")), scopes(expected), "{method}");
+        }
+        assert_eq!(table.scopes(), scopes("mcp n other read res secret"));
+        assert!(!table.is_flat());
+    }
+
+    #[test]
+    fn r09_what_is_lacking_names_all_that_is_needed_and_the_broader_scope_that_is_held() {
+        for (held, needed, expected) in [
+            ("mcp:tools", "mcp:tools", None),
+            ("mcp:tools", "mcp:tools notes:delete", Some("mcp:tools notes:delete")),
+            ("mcp:admin", "mcp:tools notes:delete", None),
+            ("mcp:admin", "mcp:tools notes:share", Some("mcp:admin notes:share")),
+            ("", "mcp:tools", Some("mcp:tools")),
+        ] {
+            let lacking = table().lacking(&scopes(held), &scopes(needed));
+            assert_eq!(lacking, expected.map(scopes), "{held} {needed}");
         }
     }
 }
