@@ -173,6 +173,16 @@ pub(crate) mod tests {
         Catalog::new(vec![entry("https://h.example/mcp"), entry("https://h.example/other")]).unwrap()
     }
 
+    /// The same resources, for one group alone.
+    pub(crate) fn closed_to(group: &str) -> Catalog {
+        let people = People::Groups([crate::groups::Group::parse(group).unwrap()].into());
+        let entries = catalog().entries;
+        Catalog::new(
+            entries.into_iter().map(|entry| ResourceEntry { people: people.clone(), ..entry }).collect(),
+        )
+        .unwrap()
+    }
+
     #[test]
     fn a10_to_a13_resources_by_name() {
         let catalog = catalog();

@@ -195,7 +195,8 @@ pub(crate) fn ended(grant: GrantId, reason: EndReason, now: UnixTime) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::tests::catalog;
+    use crate::catalog::tests::{catalog, closed_to};
+    use crate::groups::Group;
     use crate::model::{Code, User};
     use crate::samples;
 
@@ -224,6 +225,9 @@ mod tests {
         }
     }
     fn run(case: &Case) -> Verdict<Granted> {
+        run_in(case, &catalog())
+    }
+    fn run_in(case: &Case, catalog: &Catalog) -> Verdict<Granted> {
         let verifier = case.verifier.and_then(CodeVerifier::parse);
         let ask = CodeExchange {
             code: Digest::of(case.secret),
@@ -243,7 +247,7 @@ mod tests {
         redeem(
             &ask,
             &facts,
-            &catalog(),
+            catalog,
             fresh,
             &Lifetimes::default(),
             UnixTime::from_seconds(samples::NOW.seconds() + case.after),
@@ -291,6 +295,19 @@ mod tests {
         });
         assert_eq!(ok.outcome.unwrap().scopes.to_string(), "read");
         assert!(ok.writes.contains(&Write::SpendCode(samples::code().id, GrantId::from_number(5))));
+    }
+
+    #[test]
+    fn t_disable_a_group_lost_between_consent_and_redemption_gives_no_token() {
+        let staff = Group::parse("staff").unwrap();
+        let member = User { groups: [staff.clone()].into(), ..samples::user() };
+        let closed = closed_to("staff");
+        let refused = run_in(&case(), &closed);
+        assert_eq!(refused.outcome.as_ref().err(), Some(&Refusal::AccessLost));
+        assert!(refused.is_silent());
+        let given = run_in(&Case { user: Some(member.clone()), ..case() }, &closed);
+        assert!(given.outcome.is_ok());
+        assert!(given.expects.contains(&Expect::UserInGroup(member.id, staff)));
     }
 
     #[test]

@@ -170,7 +170,8 @@ pub fn decide(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::tests::catalog;
+    use crate::catalog::tests::{catalog, closed_to};
+    use crate::groups::Group;
     use crate::samples;
 
     fn facts() -> BrowserFacts {
@@ -193,11 +194,14 @@ mod tests {
         }
     }
     fn run(answer: &Answer, facts: &BrowserFacts) -> Verdict<FreshCode> {
+        run_in(&catalog(), answer, facts)
+    }
+    fn run_in(catalog: &Catalog, answer: &Answer, facts: &BrowserFacts) -> Verdict<FreshCode> {
         let fresh = FreshCode { id: CodeId::from_number(9), digest: Digest::of(b"code") };
         decide(
             Reply { asked: &samples::asked(), answer, client: &samples::public_client() },
             facts,
-            &catalog(),
+            catalog,
             fresh,
             &Lifetimes::default(),
             samples::NOW,
@@ -217,6 +221,54 @@ mod tests {
         assert_eq!(code.scopes, samples::asked().scopes, "never more than was asked");
         assert_eq!((code.user, &code.client), (samples::user().id, &samples::public_client().id));
         assert!(verdict.expects.contains(&Expect::UserEnabled(samples::user().id)));
+    }
+
+    /// Ticked ⊆ asked ∪ wanted, and the new grant alone is given it.
+    #[test]
+    fn t_scope_ceiling_a_wanted_scope_is_given_when_ticked_and_to_the_new_grant_alone() {
+        let wants = |scope: &str| Grant {
+            scopes: Scopes::parse("read").unwrap(),
+            wanted: vec![want::Wanted {
+                scope: portcullis_wire::scope::Scope::parse(scope).unwrap(),
+                at: samples::NOW,
+                denied: false,
+            }],
+            ..samples::grant()
+        };
+        for (name, grant, ticked, expected) in [
+            ("ticked", wants("write"), "read write", "read write"),
+            ("unticked", wants("write"), "read", "read"),
+            ("alone", wants("write"), "write", "write"),
+            ("not offered", wants("admin"), "read admin", "read"),
+            ("not wanted", samples::grant(), "read write", "read"),
+        ] {
+            let facts = BrowserFacts { grants: vec![grant], ..facts() };
+            let verdict = run(&Answer { ticked: Scopes::parse(ticked).unwrap(), ..answer() }, &facts);
+            let code = verdict
+                .writes
+                .iter()
+                .find_map(|w| if let Write::AddCode(code) = w { Some(code) } else { None })
+                .unwrap();
+            assert_eq!(code.scopes.to_string(), expected, "{name}");
+            let widens = |write: &Write| matches!(write, Write::SetGrantScopes(..) | Write::SetWanted { .. });
+            assert!(!verdict.writes.iter().any(widens), "{name}: never another install's");
+        }
+    }
+
+    #[test]
+    fn t_disable_who_is_not_admitted_gives_no_consent() {
+        let staff = Group::parse("staff").unwrap();
+        let closed = closed_to("staff");
+        let refused = run_in(&closed, &answer(), &facts());
+        assert_eq!(refused.outcome.as_ref().err(), Some(&Refusal::NotAdmitted));
+        assert_eq!(Refusal::NotAdmitted.code().as_str(), "access_denied");
+        assert!(!refused.writes.iter().any(|write| matches!(write, Write::AddCode(_))));
+        assert_eq!(admitted(&samples::asked(), &samples::user(), &closed), Err(Refusal::NotAdmitted));
+        let mut facts = facts();
+        facts.session.as_mut().unwrap().1.groups = [staff.clone()].into();
+        let given = run_in(&closed, &answer(), &facts);
+        assert!(given.outcome.is_ok());
+        assert!(given.expects.contains(&Expect::UserInGroup(samples::user().id, staff)));
     }
 
     #[test]

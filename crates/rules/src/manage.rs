@@ -93,3 +93,122 @@ pub fn remove(client: Option<&Client>, token: &Digest, now: UnixTime) -> Verdict
         Err(refusal) => Verdict::refuse(refusal),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+    use portcullis_wire::id::ClientId;
+    use portcullis_wire::redirect::RedirectUri;
+    use portcullis_wire::register::AuthMethod;
+    use portcullis_wire::scope::Scopes;
+
+    fn token() -> Digest {
+        Digest::of(b"registration")
+    }
+    fn client() -> Client {
+        let public = samples::public_client();
+        Client {
+            metadata: ClientMetadata { auth_method: AuthMethod::ClientSecretBasic, ..public.metadata },
+            secret: Some(Digest::of(b"secret")),
+            management: Some(token()),
+            ceiling: Some(Scopes::parse("read").unwrap()),
+            ..public
+        }
+    }
+    fn run(
+        client: Option<&Client>,
+        id: Option<&str>,
+        secret: Option<&[u8]>,
+        after: &ClientMetadata,
+    ) -> Verdict<Client> {
+        let ask = Update { client_id: id, secret: secret.map(Digest::of), metadata: after };
+        update(ask, client, &token(), samples::NOW)
+    }
+
+    #[test]
+    fn g13_only_the_registrations_own_token_reads_changes_or_removes_it() {
+        let own = client();
+        let off = Client { enabled: false, ..client() };
+        let entered = Client { origin: Origin::Preregistered, ..client() };
+        let shared = Client { management: None, ..client() };
+        let stranger = Digest::of(b"another");
+        for (name, row, shown, fits) in [
+            ("its own", Some(&own), token(), true),
+            ("another token", Some(&own), stranger, false),
+            ("no such client", None, token(), false),
+            ("switched off", Some(&off), token(), false),
+            ("entered by an administrator", Some(&entered), token(), false),
+            ("shared by what it says", Some(&shared), token(), false),
+        ] {
+            let expected = (!fits).then_some(Refusal::RegistrationUnknown);
+            assert_eq!(read(row, &shown).err(), expected, "{name}");
+            let removed = remove(row, &shown, samples::NOW);
+            assert_eq!(removed.outcome.as_ref().err(), expected.as_ref(), "{name}");
+            assert_eq!(removed.is_silent(), !fits, "{name}");
+            let ask = Update { client_id: Some("client"), secret: None, metadata: &own.metadata };
+            assert_eq!(update(ask, row, &shown, samples::NOW).outcome.err(), expected, "{name}");
+        }
+        assert_eq!(Refusal::RegistrationUnknown.code().as_str(), "invalid_token");
+    }
+
+    #[test]
+    fn t_roundtrip_writing_back_what_was_read_changes_nothing() {
+        let client = client();
+        let read = read(Some(&client), &token()).unwrap().metadata.clone();
+        let verdict = run(Some(&client), Some("client"), Some(b"secret"), &read);
+        assert!(verdict.is_silent());
+        assert_eq!(verdict.outcome, Ok(client));
+    }
+
+    #[test]
+    fn g13_t_roundtrip_an_update_replaces_what_the_client_says_and_touches_nothing_else() {
+        let before = client();
+        let after = ClientMetadata {
+            redirect_uris: vec![RedirectUri::from_row("https://a.example/cb".to_owned())],
+            ..before.metadata.clone()
+        };
+        let verdict = run(Some(&before), Some("client"), None, &after);
+        assert_eq!(verdict.outcome, Ok(Client { metadata: after.clone(), ..before.clone() }));
+        assert_eq!(verdict.writes[0], Write::UpdateClient(before.id.clone(), after));
+        let told = verdict.writes.iter().any(|write| {
+            matches!(write, Write::Audit(event) if event.kind == EventKind::ClientUpdated
+                && event.reason == Some("redirect_uris"))
+        });
+        assert!(told, "T-drift: changed redirects are told");
+        assert!(verdict.expects.contains(&Expect::ClientEnabled(before.id.clone())), "nothing is revived");
+        assert!(verdict.expects.contains(&Expect::ManagedBy(before.id, token())));
+    }
+
+    #[test]
+    fn g13_an_update_names_its_client_and_keeps_it_confidential() {
+        let row = client();
+        let public = ClientMetadata { auth_method: AuthMethod::None, ..row.metadata.clone() };
+        let post = ClientMetadata { auth_method: AuthMethod::ClientSecretPost, ..row.metadata.clone() };
+        let same = &row.metadata;
+        for (name, id, secret, metadata, expected) in [
+            ("no client_id", None, None, same, Some(Refusal::ClientIdMismatch)),
+            ("another's", Some("other"), None, same, Some(Refusal::ClientIdMismatch)),
+            ("another secret", Some("client"), Some(&b"guess"[..]), same, Some(Refusal::ClientIdMismatch)),
+            ("made public", Some("client"), None, &public, Some(Refusal::MethodFixed)),
+            ("secret in the body", Some("client"), Some(b"secret"), &post, None),
+        ] {
+            let verdict = run(Some(&row), id, secret, metadata);
+            assert_eq!(verdict.outcome.as_ref().err(), expected.as_ref(), "{name}");
+            assert_eq!(verdict.is_silent(), expected.is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn g13_removing_ends_every_grant_and_token() {
+        let verdict = remove(Some(&client()), &token(), samples::NOW);
+        let id = ClientId::parse("client").unwrap();
+        assert_eq!(
+            verdict.writes[..2],
+            [
+                Write::EndGrantsOfClient(id.clone(), EndReason::ClientRemoved, samples::NOW),
+                Write::RemoveClient(id),
+            ]
+        );
+    }
+}

@@ -229,3 +229,188 @@ pub fn present(
         rev: facts.rev,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authorize::prove_asker;
+    use crate::catalog::tests::{catalog, closed_to as closed, entry};
+    use crate::groups::Group;
+    use crate::model::{EndReason, User};
+    use crate::proof::{ClientProof, prove};
+    use crate::samples;
+    use portcullis_wire::authorize::Asker;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn scopes(text: &str) -> Scopes {
+        Scopes::parse(text).unwrap()
+    }
+    fn grant() -> Grant {
+        Grant {
+            client: ClientId::parse(CLIENT).unwrap(),
+            redirect: None,
+            tip: None,
+            personal: Some(Digest::of(b"pat")),
+            expires_at: Some(samples::NOW + 90 * DAY),
+            ..samples::grant()
+        }
+    }
+    fn facts() -> GrantFacts {
+        GrantFacts {
+            grant: Some(grant()),
+            client: client(samples::NOW),
+            user: Some(samples::user()),
+            spent: false,
+            rev: 4,
+        }
+    }
+    fn show(
+        token: &[u8],
+        facts: &GrantFacts,
+        catalog: &Catalog,
+        after: Duration,
+    ) -> Result<Standing, Refusal> {
+        present(&Digest::of(token), facts, catalog, &Lifetimes::default(), samples::NOW + after)
+    }
+
+    #[test]
+    fn a_personal_token_stands_for_its_grant_and_idleness_does_not_end_it() {
+        let standing = show(b"pat", &facts(), &catalog(), 89 * DAY).unwrap();
+        assert_eq!((standing.grant, standing.subject), (grant().id, grant().subject));
+        assert_eq!((standing.scopes, standing.rev), (scopes("read write"), 4));
+        let staff = User { groups: [Group::parse("staff").unwrap()].into(), ..samples::user() };
+        let facts = GrantFacts { user: Some(staff), ..facts() };
+        assert!(show(b"pat", &facts, &closed("staff"), DAY).is_ok());
+    }
+
+    #[test]
+    fn t_disable_every_way_to_lose_access_stops_a_personal_token_at_its_next_use() {
+        let ended = Grant { state: GrantState::Ended(EndReason::RevokedByAdmin), ..grant() };
+        let machine = Grant { subject: Subject::Machine, ..grant() };
+        let other = Grant { resource: entry("https://gone.example/mcp").resource, ..grant() };
+        let useless = Grant { scopes: scopes("gone"), ..grant() };
+        let ordinary = Grant { personal: None, ..grant() };
+        let with = |grant| GrantFacts { grant: Some(grant), ..facts() };
+        let off = User { enabled: false, ..samples::user() };
+        let switched_off = client(samples::NOW).map(|client| Client { enabled: false, ..client });
+        let open = catalog();
+        for (name, token, facts, catalog, after, expected) in [
+            ("forged", "pat2", facts(), &open, DAY, Refusal::TokenUnknown),
+            ("no grant", "pat", GrantFacts { grant: None, ..facts() }, &open, DAY, Refusal::TokenUnknown),
+            ("an ordinary grant's", "pat", with(ordinary), &open, DAY, Refusal::TokenUnknown),
+            ("a machine's", "pat", with(machine), &open, DAY, Refusal::TokenUnknown),
+            ("revoked", "pat", with(ended), &open, DAY, Refusal::GrantEnded),
+            ("expired", "pat", facts(), &open, 90 * DAY, Refusal::GrantExpired),
+            (
+                "person off",
+                "pat",
+                GrantFacts { user: Some(off), ..facts() },
+                &open,
+                DAY,
+                Refusal::PersonDisabled,
+            ),
+            ("person gone", "pat", GrantFacts { user: None, ..facts() }, &open, DAY, Refusal::PersonDisabled),
+            (
+                "all switched off",
+                "pat",
+                GrantFacts { client: switched_off, ..facts() },
+                &open,
+                DAY,
+                Refusal::ClientDisabled,
+            ),
+            (
+                "client gone",
+                "pat",
+                GrantFacts { client: None, ..facts() },
+                &open,
+                DAY,
+                Refusal::ClientUnknown,
+            ),
+            ("group lost", "pat", facts(), &closed("staff"), DAY, Refusal::AccessLost),
+            ("resource gone", "pat", with(other), &open, DAY, Refusal::GrantEnded),
+            ("scopes gone", "pat", with(useless), &open, DAY, Refusal::GrantEnded),
+        ] {
+            assert_eq!(show(token.as_bytes(), &facts, catalog, after), Err(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn t_scope_ceiling_a_personal_token_is_made_for_what_its_person_may_have() {
+        let fresh = FreshPersonal { id: GrantId::from_number(8), token: Digest::of(b"pat") };
+        let open = entry("https://h.example/mcp");
+        let closed = closed("staff").entries()[0].clone();
+        let facts = || PersonalFacts { user: Some(samples::user()), client: None, living: 0 };
+        let off = User { enabled: false, ..samples::user() };
+        let switched_off = client(samples::NOW).map(|client| Client { enabled: false, ..client });
+        let run = |entry: &ResourceEntry, name: &str, asked: &str, days: u32, facts: &PersonalFacts| {
+            let making =
+                Making { entry, name, scopes: &scopes(asked), expires_at: samples::NOW + days * DAY };
+            create(&making, facts, fresh, samples::NOW)
+        };
+        for (name, entry, label, asked, days, facts, expected) in [
+            ("fits", &open, "backup", "read write", 365, facts(), None),
+            ("too long", &open, "backup", "read", 366, facts(), Some(Refusal::LifeUnfit)),
+            ("no time", &open, "backup", "read", 0, facts(), Some(Refusal::LifeUnfit)),
+            ("not offered", &open, "backup", "read admin", 9, facts(), Some(Refusal::ScopeUnknown)),
+            ("nothing", &open, "backup", "", 9, facts(), Some(Refusal::ScopeUnknown)),
+            ("no name", &open, " ", "read", 9, facts(), Some(Refusal::NameUnfit)),
+            ("not admitted", &closed, "backup", "read", 9, facts(), Some(Refusal::NotAdmitted)),
+            (
+                "off",
+                &open,
+                "b",
+                "read",
+                9,
+                PersonalFacts { user: Some(off), ..facts() },
+                Some(Refusal::PersonDisabled),
+            ),
+            (
+                "nobody",
+                &open,
+                "b",
+                "read",
+                9,
+                PersonalFacts { user: None, ..facts() },
+                Some(Refusal::UserUnknown),
+            ),
+            (
+                "all switched off",
+                &open,
+                "b",
+                "read",
+                9,
+                PersonalFacts { client: switched_off, ..facts() },
+                Some(Refusal::ClientDisabled),
+            ),
+            (
+                "a hundred",
+                &open,
+                "b",
+                "read",
+                9,
+                PersonalFacts { living: limit::PERSONAL_TOKENS, ..facts() },
+                Some(Refusal::TokensTooMany),
+            ),
+        ] {
+            let verdict = run(entry, label, asked, days, &facts);
+            assert_eq!(verdict.outcome.as_ref().err(), expected.as_ref(), "{name}");
+            assert_eq!(verdict.is_silent(), expected.is_some(), "{name}");
+        }
+        let first = run(&open, "backup", "read", 9, &facts());
+        assert!(matches!(first.writes[0], Write::PutClient(_)), "its client is entered with the first");
+        let second =
+            run(&open, "backup", "read", 9, &PersonalFacts { client: client(samples::NOW), ..facts() });
+        assert!(matches!(&second.writes[0], Write::AddGrant(grant) if grant.personal == Some(fresh.token)));
+        let relied = Expect::ClientEnabled(ClientId::parse(CLIENT).unwrap());
+        assert!(second.expects.contains(&relied) && !first.expects.contains(&relied));
+    }
+
+    #[test]
+    fn t_cross_client_no_request_of_oauth_comes_in_the_name_of_personal_tokens() {
+        let client = client(samples::NOW).unwrap();
+        assert_eq!(prove(Some(&client), &ClientProof::Public, false).err(), Some(Refusal::ClientUnknown));
+        let asker = Asker { client_id: Some(client.id.to_string()), redirect_uri: None };
+        assert_eq!(prove_asker(&asker, Some(&client)), Err(Refusal::ClientUnknown));
+    }
+}

@@ -213,7 +213,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::catalog::tests::catalog;
+    use crate::catalog::tests::{catalog, closed_to};
+    use crate::groups::Group;
     use crate::model::User;
     use crate::samples;
     use portcullis_wire::id::ClientId;
@@ -225,11 +226,21 @@ mod tests {
         facts: &GrantFacts,
         now: UnixTime,
     ) -> Verdict<Granted> {
+        run_in(&catalog(), token, scope, resources, facts, now)
+    }
+    fn run_in(
+        catalog: &Catalog,
+        token: &[u8],
+        scope: Option<&str>,
+        resources: &[&str],
+        facts: &GrantFacts,
+        now: UnixTime,
+    ) -> Verdict<Granted> {
         let resources: Vec<String> = resources.iter().map(|s| (*s).to_owned()).collect();
         let ask =
             Refresh { token: Digest::of(token), proof: &ClientProof::Public, scope, resources: &resources };
         let next = Successor { digest: Digest::of(b"next"), sealed: vec![1] };
-        decide(&ask, facts, &catalog(), &next, &Lifetimes::default(), now)
+        decide(&ask, facts, catalog, &next, &Lifetimes::default(), now)
     }
     fn facts() -> GrantFacts {
         GrantFacts {
@@ -349,6 +360,24 @@ mod tests {
             assert_eq!(verdict.outcome.as_ref().err(), Some(&expected), "{name}");
             assert!(verdict.is_silent(), "{name}");
         }
+    }
+
+    /// The grant sleeps: nothing is rotated or ended, so that it goes on once the group is given back.
+    #[test]
+    fn t_disable_a_lost_group_refuses_the_refresh_and_leaves_the_grant_as_it_is() {
+        let staff = Group::parse("staff").unwrap();
+        let member = User { groups: [staff.clone()].into(), ..samples::user() };
+        let closed = closed_to("staff");
+        for (token, facts) in [(&b"tip"[..], facts()), (b"old", with_previous())] {
+            let lost = run_in(&closed, token, None, &[], &facts, samples::NOW);
+            assert_eq!(lost.outcome.as_ref().err(), Some(&Refusal::AccessLost));
+            assert!(lost.is_silent());
+            let back = GrantFacts { user: Some(member.clone()), ..facts };
+            let back = run_in(&closed, token, None, &[], &back, samples::NOW);
+            assert!(back.outcome.is_ok());
+            assert!(back.expects.contains(&Expect::UserInGroup(member.id, staff.clone())));
+        }
+        assert_eq!(Refusal::AccessLost.code().as_str(), "invalid_grant");
     }
 
     #[test]
