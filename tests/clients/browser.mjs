@@ -75,6 +75,35 @@ export class Person {
     }
   }
 
+  /** Opens the page of a call that waits, signs in where asked, and answers: "approve" or "deny". */
+  async decide(url, answer) {
+    const page = await this.context.newPage();
+    try {
+      await page.goto(String(url));
+      if (new URL(page.url()).pathname === "/sign-in") await this.signIn(page);
+      const place = new URL(page.url()).pathname;
+      expect(place === "/approve", `the question's page, not ${place}: ${(await page.innerText("body")).slice(0, 600)}`);
+      this.question = await page.innerText("main");
+      await Promise.all([page.waitForNavigation({ waitUntil: "load" }), page.click(`button[name=answer][value=${answer}]`)]);
+    } finally {
+      await page.close();
+    }
+  }
+
+  /** Among the connected agents, allows this one a scope that it was refused. */
+  async allowWanted(issuer, agent, scope) {
+    const page = await this.context.newPage();
+    try {
+      await page.goto(`${issuer}/account`);
+      if (new URL(page.url()).pathname === "/sign-in") await this.signIn(page);
+      const form = page.locator(`form[action$="/account/wanted"]:has(input[name=agent][value="${agent}"]):has(input[name=scope][value="${scope}"])`);
+      expect((await form.count()) === 1, `${scope} among what ${agent} was refused: ${(await page.innerText("main")).slice(0, 600)}`);
+      await Promise.all([page.waitForNavigation({ waitUntil: "load" }), form.locator("button[value=allow]").click()]);
+    } finally {
+      await page.close();
+    }
+  }
+
   /** Fills in the sign-in form that `page` shows. */
   async signIn(page, password = this.password) {
     await page.fill("input[name=name]", this.name);

@@ -1,6 +1,6 @@
 // The server under test: the real binary, on a free loopback port, with a data directory of its own.
 import { spawn } from "node:child_process";
-import { createWriteStream, existsSync, readFileSync } from "node:fs";
+import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { binary } from "./places.mjs";
@@ -46,6 +46,7 @@ export class Server {
   #ended;
 
   constructor(directory) {
+    mkdirSync(directory, { recursive: true });
     this.data = path.join(directory, "data");
     this.log = path.join(directory, "server.log");
   }
@@ -60,12 +61,28 @@ export class Server {
     return this.command(["users", "add", name, "--password-stdin"], password);
   }
 
-  /** Starts `portcullis guard` over the built-in MCP server, with `more` arguments. */
-  async start(more = []) {
-    if (!existsSync(binary)) throw new Error(`no binary at ${binary}: build it first (cargo build), or set PORTCULLIS_BIN`);
+  /** Starts `portcullis guard` over the built-in MCP server, with `more` arguments, and `behind` after all of them. */
+  async start(more = [], behind = []) {
     const port = await freePort();
+    const args = ["guard", "--listen", `127.0.0.1:${port}`, "--data-dir", this.data, ...more, ...behind];
+    const document = await this.#launch(port, args, "oauth-protected-resource");
+    this.resource = document.resource;
+    this.issuer = document.authorization_servers[0];
+  }
+
+  /** Starts `portcullis serve`; `config` is what stands in the file below `listen`. */
+  async serve(config, more = []) {
+    const port = await freePort();
+    const file = path.join(path.dirname(this.log), "portcullis.toml");
+    writeFileSync(file, `listen = "127.0.0.1:${port}"\n${config}`);
+    const document = await this.#launch(port, ["serve", "--config", file, "--data-dir", this.data, ...more], "oauth-authorization-server");
+    this.issuer = document.issuer;
+  }
+
+  /** Starts the binary; resolves with the well-known document of this name once it is answered. */
+  async #launch(port, args, wellKnown) {
+    if (!existsSync(binary)) throw new Error(`no binary at ${binary}: build it first (cargo build), or set PORTCULLIS_BIN`);
     this.origin = `http://127.0.0.1:${port}`;
-    const args = ["guard", "--listen", `127.0.0.1:${port}`, "--data-dir", this.data, ...more];
     this.#child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] });
     const log = createWriteStream(this.log, { flags: "a" });
     this.#child.stdout.pipe(log, { end: false });
@@ -75,15 +92,13 @@ export class Server {
       throw new Error(`the server ended with ${code} before it answered: ${this.tail()}`);
     });
     failed.catch(() => {});
-    const document = await Promise.race([failed, this.#answer()]);
-    this.resource = document.resource;
-    this.issuer = document.authorization_servers[0];
+    return Promise.race([failed, this.#answer(wellKnown)]);
   }
 
-  async #answer() {
+  async #answer(wellKnown) {
     for (let attempt = 0; attempt < 200; attempt += 1) {
       try {
-        const reply = await fetch(`${this.origin}/.well-known/oauth-protected-resource`);
+        const reply = await fetch(`${this.origin}/.well-known/${wellKnown}`);
         if (reply.ok) return await reply.json();
       } catch {
         // Not listening yet.

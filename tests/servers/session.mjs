@@ -4,9 +4,13 @@ import { launch, Person } from "../clients/browser.mjs";
 import { scratch } from "../clients/places.mjs";
 import { Report, Stopped } from "../clients/report.mjs";
 import * as conformance from "./conformance.mjs";
+import * as whole from "./whole.mjs";
 
 const ACCOUNT = { name: "alex", password: "correct horse battery staple" };
-const PARTS = [["official server suite", conformance.run]];
+const PARTS = [
+  ["official server suite", conformance.run],
+  ["real servers", whole.run],
+];
 
 /** Runs the parts whose names contain one of `words` (all, without any) and returns the exit code. */
 export async function main(words) {
@@ -15,7 +19,9 @@ export async function main(words) {
     return 0;
   }
   const report = new Report();
-  const chosen = PARTS.filter(([name]) => words.length === 0 || words.some((word) => name.toLowerCase().includes(word.toLowerCase())));
+  const named = PARTS.filter(([name]) => words.some((word) => name.includes(word)));
+  // Words that name no part name servers or clients of the last.
+  const chosen = words.length === 0 ? PARTS : named.length === 0 ? PARTS.slice(-1) : named;
   const directory = scratch("servers");
   const closing = [];
   const end = async () => {

@@ -3,14 +3,18 @@
 import { Client, StreamableHTTPClientTransport, UnauthorizedError } from "@modelcontextprotocol/client";
 import { drive } from "./typescript.mjs";
 
-const sdk = {
+export const sdk = {
   Client,
   Transport: StreamableHTTPClientTransport,
   UnauthorizedError,
   options: {},
   finish: (transport, arrival) => transport.finishAuth(arrival.searchParams),
 };
-const negotiating = { ...sdk, options: { versionNegotiation: { mode: "auto" } } };
+export const negotiating = { ...sdk, options: { versionNegotiation: { mode: "auto" } } };
+
+/** Answers what the server asks of the person: `act({ mode, url, message })` returns the action. */
+export const onElicit = (client, act) =>
+  client.setRequestHandler("elicitation/create", async (request) => ({ action: await act(request.params) }));
 
 export const runs = [
   ["TypeScript SDK v2, registered", (test, name) => drive(test, name, sdk, { stepUp: true })],

@@ -39,6 +39,8 @@ pub(crate) fn add(steps: &mut Steps) {
             .program("rustfmt and clippy", &mut program("rustup", ["component", "add", "rustfmt", "clippy"]));
     }
     steps.program("crates", &mut cargo(&["fetch", "--quiet", "--locked"]));
+    let client = ["fetch", "--quiet", "--locked", "--manifest-path", "tests/servers/rmcp-client/Cargo.toml"];
+    steps.program("crates of the rmcp client", &mut cargo(&client));
     let install = "import('./tests/clients/install.mjs').then((it) => it.install())";
     steps.program("clients and servers from npm and PyPI", &mut program("node", ["--eval", install]));
 }
