@@ -20,7 +20,7 @@ use portcullis_jose::master::MasterKey;
 use portcullis_jose::mint::Mint;
 use portcullis_rules::catalog::{Catalog, Effect, ResourceEntry, ScopeEntry};
 use portcullis_server::{App, Entropy as _, Parts, RegistrationSettings, Settings};
-use portcullis_store::{Sqlite, Store};
+use portcullis_store::{Salts, Sqlite, Store, sqlite};
 use portcullis_wire::resource::{Issuer, Resource};
 use portcullis_wire::scope::{Scope, Scopes};
 
@@ -94,6 +94,14 @@ pub(crate) fn run(words: &[String]) -> Outcome<()> {
     runtime.block_on(serve(Path::new(dir), counts))
 }
 
+fn salts() -> Salts {
+    Salts::new(|| {
+        let mut salt = [0; 32];
+        SystemEntropy.fill(&mut salt);
+        salt
+    })
+}
+
 async fn serve(dir: &Path, (codes, grants, first): (usize, usize, usize)) -> Outcome<()> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?.to_string();
@@ -101,7 +109,7 @@ async fn serve(dir: &Path, (codes, grants, first): (usize, usize, usize)) -> Out
     let resource = Resource::parse(&format!("http://{address}/mcp"))?;
     let mut master = [0; 32];
     SystemEntropy.fill(&mut master);
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(&dir.join("bench.db"), Default::default())?);
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(&dir.join("bench.db"), sqlite::Options::new(salts()))?);
     let mint = Mint::new(&MasterKey::new(master));
     let told = load::IN_FLIGHT * 2;
     let planted = plant(&*store, &mint, &SystemEntropy, &resource, (codes, grants, told)).await?;

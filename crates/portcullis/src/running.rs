@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use portcullis_fetch::{Fetcher, SetupError};
 use portcullis_server::{App, Parts, Settings, StartError};
+use portcullis_store::Salts;
 use portcullis_store::sqlite::{OpenError, Options, Sqlite};
 use tokio::task::JoinHandle;
 
@@ -55,7 +56,7 @@ pub async fn open(
     let database = home.database()?;
     let master = home.master_key(&SystemEntropy)?;
     let store =
-        Sqlite::open(&database, Options::default()).map_err(|error| OpenFault::Database(database, error))?;
+        Sqlite::open(&database, Options::new(salts())).map_err(|error| OpenFault::Database(database, error))?;
     let parts = Parts {
         store: Arc::new(store),
         clock: Arc::new(SystemClock),
@@ -65,6 +66,15 @@ pub async fn open(
         settings,
     };
     Ok(App::start(parts).await?)
+}
+
+/// Salts for what the audit trail tells about people.
+fn salts() -> Salts {
+    Salts::new(|| {
+        let mut salt = [0; 32];
+        SystemEntropy.fill(&mut salt);
+        salt
+    })
 }
 
 /// A running authorization server. Dropping it ends its tasks; [`Running::stop`] does so in good order.

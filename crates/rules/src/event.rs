@@ -127,8 +127,6 @@ kinds! {
     RefusedUnproven = "refused_unproven",
     /// What the trail knows of a person was erased.
     UserErased = "user_erased",
-    /// The groups a person is in were set.
-    GroupsSet = "groups_set",
 }
 
 impl EventKind {

@@ -7,6 +7,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use portcullis_rules::audit::{AuditKeep, AuditQuery, AuditRow, Checkpoint, Head};
 use portcullis_rules::budget::Used;
 use portcullis_rules::event::Event;
 use portcullis_rules::facts::{
@@ -109,6 +110,9 @@ impl Swept {
 /// The most rows of one kind that a single sweep forgets.
 pub const SWEEP_BATCH: u64 = 500;
 
+/// The most entries of the audit trail that a single sweep removes.
+pub const AUDIT_BATCH: u64 = 2000;
+
 /// A code is remembered this long after it expired, so that a second redemption is still known for one
 /// (RFC 6749 §4.1.2).
 pub const CODE_MEMORY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
@@ -201,8 +205,41 @@ pub trait Store: Send + Sync + 'static {
     /// The counter, and the cuts made at `since` or later, by number.
     fn cuts(&self, since: UnixTime) -> Answer<'_, (u64, Vec<Cut>)>;
 
-    /// The audit trail, newest first.
-    fn events(&self, most: usize) -> Answer<'_, Vec<Event>>;
+    /// The newest events of the audit trail, newest first.
+    fn events(&self, most: usize) -> Answer<'_, Vec<Event>> {
+        let rows = self.audit(AuditQuery { most, ..AuditQuery::default() });
+        Box::pin(async move { Ok(rows.await?.into_iter().filter_map(crate::audit::event).collect()) })
+    }
+
+    /// Rows of the audit trail, as they stand: also those that were tampered with.
+    fn audit(&self, query: AuditQuery) -> Answer<'_, Vec<AuditRow>>;
+
+    /// What the audit trail knows of a person that [`Write::ErasePerson`] would erase, oldest first: at most `most` rows
+    /// after the row of number `after`.
+    fn personal(&self, user: UserId, after: u64, most: usize) -> Answer<'_, Vec<AuditRow>> {
+        self.audit(AuditQuery {
+            user: Some(user),
+            personal: true,
+            after_seq: Some(after),
+            newest_first: false,
+            most,
+            ..AuditQuery::default()
+        })
+    }
+
+    /// How far the chain of the audit trail reaches.
+    fn audit_head(&self) -> Answer<'_, Head>;
+
+    /// After which entry it is kept: number 0, as long as nothing was removed.
+    fn audit_start(&self) -> Answer<'_, Head>;
+
+    /// Checkpoints about the entry `from` and later ones, in their order.
+    fn checkpoints(&self, from: u64, most: usize) -> Answer<'_, Vec<Checkpoint>>;
+
+    /// Removes the oldest entries of the audit trail that need not be kept, with what is personal about them, as far as a
+    /// checkpoint reaches: without one, nothing goes. At most [`AUDIT_BATCH`] at a time; how many. What is about to go is
+    /// no longer shown.
+    fn sweep_audit(&self, keep: AuditKeep) -> Answer<'_, u64>;
 
     /// Writes a verdict, all or nothing; durable when it answers. The work begins with the call, not with the
     /// first poll, so that a caller can sign while it waits; and a dropped answer undoes nothing.

@@ -24,3 +24,12 @@ impl Entropy for Seeded {
         }
     }
 }
+
+/// Salts for a test's audit trail: the digests of a counter.
+pub fn salts() -> portcullis_store::Salts {
+    let counted = AtomicU64::new(0);
+    portcullis_store::Salts::new(move || {
+        let n = counted.fetch_add(1, Ordering::Relaxed);
+        *Digest::of(format!("salt {n}").as_bytes()).as_bytes()
+    })
+}

@@ -28,7 +28,7 @@ pub use ask::{Answer, Ask, Challenge, encode};
 pub use browser::{Browser, Page};
 pub use client::{Code, HonestClient, LOOPBACK, Tokens, WEB, authorization, challenge, claims};
 pub use clock::HandClock;
-pub use entropy::Seeded;
+pub use entropy::{Seeded, salts};
 pub use html::{Field, Form};
 pub use net::Net;
 pub use world::{Builder, PASSWORD, Seen, World};

@@ -178,7 +178,12 @@ impl Head {
             .as_deref()
             .filter(|person| !person.is_empty())
             .map(|person| SideRow { salt: Digest::from_bytes(salt()), person: person.bounded() });
-        let (entry, mac) = (Entry::of(event), person.as_ref().map(SideRow::mac));
+        self.append_entry(Entry::of(event), person)
+    }
+
+    /// Puts an entry on the chain, in the words it has.
+    pub fn append_entry(&mut self, entry: Entry, person: Option<SideRow>) -> AuditRow {
+        let mac = person.as_ref().map(SideRow::mac);
         let seq = self.seq + 1;
         let hash = link(&self.hash, seq, &entry, mac.as_ref());
         (self.seq, self.hash) = (seq, hash);

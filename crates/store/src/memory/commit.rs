@@ -171,7 +171,12 @@ impl State {
                 Some(())
             }
             Write::Audit(event) => {
-                self.events.push(event.clone());
+                self.trail.append(event);
+                Some(())
+            }
+            Write::Checkpoint(checkpoint) => self.trail.checkpoint(checkpoint),
+            Write::ErasePerson(user) => {
+                self.trail.erase(*user);
                 Some(())
             }
             Write::Cut(target, at) => {

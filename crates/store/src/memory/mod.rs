@@ -3,6 +3,7 @@
 //! It is what the other stores are compared with in tests, and is never offered to users: nothing in it survives
 //! the process. Plain and slow on purpose; a commit works on a copy and puts it in place when all of it held.
 
+mod audit;
 mod commit;
 mod facts;
 mod records;
@@ -12,8 +13,8 @@ use std::future::ready;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use portcullis_rules::approve::Approval;
+use portcullis_rules::audit::{AuditKeep, AuditQuery, AuditRow, Checkpoint, Head};
 use portcullis_rules::budget::Used;
-use portcullis_rules::event::Event;
 use portcullis_rules::facts::{
     AgentQuery, AgentRow, ApprovalQuery, ApprovalRow, AskFacts, BrowserFacts, CodeFacts, GrantFacts,
     MachineFacts, PersonalFacts, SetupFacts, SignInFacts, ToolBook,
@@ -44,7 +45,7 @@ struct State {
     keys: BTreeMap<String, KeyRecord>,
     counter: u64,
     cuts: Vec<Cut>,
-    events: Vec<Event>,
+    trail: audit::Trail,
     approvals: BTreeMap<ApprovalId, Approval>,
     books: BTreeMap<String, UnixTime>,
     tools: BTreeMap<(String, String), Tool>,
@@ -187,8 +188,25 @@ impl Store for Memory {
         self.tell(|state| (state.counter, state.cuts.iter().filter(|cut| cut.at >= since).cloned().collect()))
     }
 
-    fn events(&self, most: usize) -> Answer<'_, Vec<Event>> {
-        self.tell(|state| state.events.iter().rev().take(most).cloned().collect())
+    fn audit(&self, query: AuditQuery) -> Answer<'_, Vec<AuditRow>> {
+        self.tell(|state| state.trail.rows(&query))
+    }
+
+    fn audit_head(&self) -> Answer<'_, Head> {
+        self.tell(|state| state.trail.head())
+    }
+
+    fn audit_start(&self) -> Answer<'_, Head> {
+        self.tell(|state| state.trail.start())
+    }
+
+    fn checkpoints(&self, from: u64, most: usize) -> Answer<'_, Vec<Checkpoint>> {
+        self.tell(|state| state.trail.checkpoints(from, most))
+    }
+
+    fn sweep_audit(&self, keep: AuditKeep) -> Answer<'_, u64> {
+        let gone = self.state().trail.sweep(&keep);
+        Box::pin(ready(Ok(gone)))
     }
 
     fn commit(&self, expects: Vec<Expect>, writes: Vec<Write>) -> Commit<'_> {

@@ -1,6 +1,5 @@
 //! Records into rows.
 
-use portcullis_rules::event::Event;
 use portcullis_rules::model::{
     Client, Code, Grant, GrantState, KeyRecord, Session, Subject, User, account_key,
 };
@@ -152,24 +151,6 @@ pub(super) fn add_key(c: &Connection, key: &KeyRecord) -> Held {
             key.state.as_str(),
             key.created_at.millis(),
             key.changed_at.millis(),
-        ),
-    )
-}
-
-pub(super) fn audit(c: &Connection, event: &Event) -> Held {
-    exactly_one(
-        c,
-        "INSERT INTO events (at, kind, user, client, agent, resource, scopes, reason) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        (
-            event.at.millis(),
-            event.kind.as_str(),
-            event.user.as_ref().map(of_user),
-            event.client.as_ref().map(ClientId::as_str),
-            event.grant.as_ref().map(of_grant),
-            event.resource.as_ref().map(|resource| resource.as_str()),
-            event.scopes.as_ref().map(Scopes::to_string),
-            event.reason,
         ),
     )
 }

@@ -6,6 +6,7 @@
 //! memory, and a hop to another thread would cost more than the read.
 
 mod approvals;
+mod audit;
 mod enter;
 mod expect;
 mod open;
@@ -23,8 +24,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use portcullis_rules::audit::{AuditKeep, AuditQuery, AuditRow, Checkpoint, Head};
 use portcullis_rules::budget::Used;
-use portcullis_rules::event::Event;
 use portcullis_rules::facts::{
     AgentQuery, AgentRow, ApprovalQuery, ApprovalRow, AskFacts, BrowserFacts, CodeFacts, GrantFacts,
     MachineFacts, PersonalFacts, SetupFacts, SignInFacts, ToolBook,
@@ -38,6 +39,7 @@ use portcullis_wire::time::UnixTime;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::audit::Salts;
 use crate::contract::{Answer, BrowserAsk, Commit, CommitError, CutFollower, Store, StoreError, Swept};
 
 pub use open::OpenError;
@@ -52,7 +54,7 @@ pub const QUEUE: usize = 4096;
 pub const BUSY: Duration = Duration::from_secs(5);
 
 /// What an owner, or a test, may set about the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Read-only connections; at least one.
     pub readers: usize,
@@ -62,11 +64,14 @@ pub struct Options {
     pub busy_timeout: Duration,
     /// The most pages (of 4096 bytes) the file may have; `None` leaves it to the disk.
     pub max_pages: Option<u32>,
+    /// Where the salts of the audit trail come from.
+    pub salts: Salts,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self { readers: READERS, queue: QUEUE, busy_timeout: BUSY, max_pages: None }
+impl Options {
+    /// The usual ones. There is no usual source of salts: it has to be named.
+    pub const fn new(salts: Salts) -> Self {
+        Self { readers: READERS, queue: QUEUE, busy_timeout: BUSY, max_pages: None, salts }
     }
 }
 
@@ -245,8 +250,29 @@ impl Store for Sqlite {
         self.tell(move |c| Ok((read::counter(c)?, read::cuts(c, since)?)))
     }
 
-    fn events(&self, most: usize) -> Answer<'_, Vec<Event>> {
-        self.tell(move |c| read::events(c, most))
+    fn audit(&self, query: AuditQuery) -> Answer<'_, Vec<AuditRow>> {
+        self.tell(move |c| audit::rows(c, &query))
+    }
+
+    fn audit_head(&self) -> Answer<'_, Head> {
+        self.tell(audit::head)
+    }
+
+    fn audit_start(&self) -> Answer<'_, Head> {
+        self.tell(audit::start)
+    }
+
+    fn checkpoints(&self, from: u64, most: usize) -> Answer<'_, Vec<Checkpoint>> {
+        self.tell(move |c| audit::checkpoints(c, from, most))
+    }
+
+    fn sweep_audit(&self, keep: AuditKeep) -> Answer<'_, u64> {
+        let (answer, told) = oneshot::channel();
+        let sent = self.send(writer::Job::SweepAudit { keep, answer });
+        Box::pin(async move {
+            sent?;
+            told.await.unwrap_or_else(|_| Err(stopped()))
+        })
     }
 
     fn commit(&self, expects: Vec<Expect>, writes: Vec<Write>) -> Commit<'_> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use portcullis_wire::digest::Digest;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
-use super::Options;
+use super::{Options, audit};
 use crate::contract::StoreError;
 
 /// A log of this many pages is folded into the file: small, so that no commit waits long for it.
@@ -16,7 +16,7 @@ const AUTOCHECKPOINT_PAGES: u32 = 250;
 const CACHE_KIB: i64 = 3 * 1024;
 
 /// Prepared statements kept per connection; fewer than are in use would mean preparing each time.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 
 /// Marks the file as ours (SQLite's `application_id`): "PCLS".
 const APPLICATION: i32 = 0x5043_4c53;
@@ -24,6 +24,7 @@ const APPLICATION: i32 = 0x5043_4c53;
 /// Steps of the schema, in order: number, name, statements. A step is never changed once it was published.
 const MIGRATIONS: &[(u32, &str, &str)] = &[
     (1, "0001_first", include_str!("../../migrations/0001_first.sql")),
+    (2, "0002_audit", include_str!("../../migrations/0002_audit.sql")),
     (3, "0003_records", include_str!("../../migrations/0003_records.sql")),
 ];
 
@@ -104,7 +105,7 @@ pub(super) fn writer(path: &Path, options: &Options) -> Result<Connection, OpenE
     if let Some(most) = options.max_pages {
         connection.pragma_update(None, "max_page_count", most)?;
     }
-    migrate(&mut connection)?;
+    migrate(&mut connection, options)?;
     Ok(connection)
 }
 
@@ -118,7 +119,7 @@ pub(super) fn reader(path: &Path, options: &Options) -> Result<Connection, OpenE
 }
 
 /// Brings the schema up to date, all steps or none, and refuses one it does not know.
-fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+fn migrate(connection: &mut Connection, options: &Options) -> Result<(), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(
         "CREATE TABLE IF NOT EXISTS schema_version (
@@ -148,6 +149,7 @@ fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
             }
         }
     }
+    audit::begin(&transaction, &options.salts)?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.commit()?;
     Ok(())

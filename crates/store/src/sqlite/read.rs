@@ -1,6 +1,5 @@
 //! Questions: each function runs inside one read transaction.
 
-use portcullis_rules::event::Event;
 use portcullis_rules::facts::{
     AgentQuery, AgentRow, BrowserFacts, CodeFacts, GrantFacts, MachineFacts, PersonalFacts, SetupFacts,
 };
@@ -244,8 +243,4 @@ pub(super) fn keys(c: &Connection) -> Result<Vec<KeyRecord>> {
 
 pub(super) fn cuts(c: &Connection, since: UnixTime) -> Result<Vec<Cut>> {
     all(c, select!(rows::CUT, "FROM cuts WHERE at >= ?1 ORDER BY number"), [since.millis()], rows::cut)
-}
-
-pub(super) fn events(c: &Connection, most: usize) -> Result<Vec<Event>> {
-    all(c, select!(rows::EVENT, "FROM events ORDER BY id DESC LIMIT ?1"), [limit(most)], rows::event)
 }

@@ -1,6 +1,5 @@
 //! Rows into records.
 
-use portcullis_rules::event::Event;
 use portcullis_rules::facts::AgentRow;
 use portcullis_rules::model::{
     Client, Code, Cut, EndReason, Grant, GrantState, KeyRecord, KeyState, PasswordHash, Previous, Session,
@@ -33,7 +32,6 @@ pub(super) const GRANT: &str = "grants.id, grants.client, grants.user, grants.re
 pub(super) const LINK: &str = "number, digest, reset, expires_at";
 pub(super) const KEY: &str = "kid, alg, sealed, state, created_at, changed_at";
 pub(super) const CUT: &str = "number, kind, target, at";
-pub(super) const EVENT: &str = "at, kind, user, client, agent, resource, scopes, reason";
 
 /// How a number of 64 bits stands in a signed column: with its top bit flipped, order is kept.
 pub(super) const fn signed(number: u64) -> i64 {
@@ -244,19 +242,6 @@ pub(super) fn cut(f: &mut Fields<'_>) -> Result<Cut> {
     let number = f.next::<i64>()?.cast_unsigned();
     let kind: String = f.next()?;
     Ok(Cut { number, target: f.read(|which| words::read_target(&kind, which))?, at: f.time()? })
-}
-
-pub(super) fn event(f: &mut Fields<'_>) -> Result<Event> {
-    Ok(Event {
-        at: f.time()?,
-        kind: f.read(words::read_kind)?,
-        user: f.maybe_number()?.map(UserId::from_number),
-        client: f.maybe(ClientId::parse)?,
-        grant: f.maybe_number()?.map(GrantId::from_number),
-        resource: f.maybe(resource)?,
-        scopes: f.maybe(scopes)?,
-        reason: f.maybe(|word| Some(words::read_reason(word)))?,
-    })
 }
 
 /// A grant, its client if it is still there, and the name of its person.

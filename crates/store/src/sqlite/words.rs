@@ -1,21 +1,13 @@
 //! Words in rows that are fixed words in the program.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 
-use portcullis_rules::event::EventKind;
 use portcullis_rules::groups::Group;
-use portcullis_rules::model::{CutTarget, EndReason, Origin};
+use portcullis_rules::model::{CutTarget, Origin};
 use portcullis_rules::want::Wanted;
 use portcullis_wire::id::ClientId;
 use portcullis_wire::scope::Scope;
 use portcullis_wire::time::UnixTime;
-
-/// The most words, beyond the known ones, that are remembered as reasons of events.
-const REASONS: usize = 256;
-
-/// Stands for a reason that is no longer told apart.
-const OTHER: &str = "other";
 
 /// The word for an origin.
 pub(super) const fn origin(origin: Origin) -> &'static str {
@@ -29,81 +21,6 @@ pub(super) const fn origin(origin: Origin) -> &'static str {
 /// Reads an origin.
 pub(super) fn read_origin(word: &str) -> Option<Origin> {
     [Origin::Registered, Origin::Preregistered, Origin::Document].into_iter().find(|o| origin(*o) == word)
-}
-
-/// The kind after this one, so that all can be walked through. A new kind does not compile until it is placed.
-const fn after(kind: EventKind) -> Option<EventKind> {
-    use EventKind as K;
-    Some(match kind {
-        K::SignedIn => K::SignedOut,
-        K::SignedOut => K::SignInRefused,
-        K::SignInRefused => K::ConsentGiven,
-        K::ConsentGiven => K::ConsentDenied,
-        K::ConsentDenied => K::ClientRegistered,
-        K::ClientRegistered => K::ClientAdded,
-        K::ClientAdded => K::ClientRemoved,
-        K::ClientRemoved => K::ClientChanged,
-        K::ClientChanged => K::ClientCutOff,
-        K::ClientCutOff => K::ClientDisabled,
-        K::ClientDisabled => K::ClientEnabled,
-        K::ClientEnabled => K::TokenIssued,
-        K::TokenIssued => K::TokenRefreshed,
-        K::TokenRefreshed => K::RefreshRetried,
-        K::RefreshRetried => K::MachineTokenIssued,
-        K::MachineTokenIssued => K::GrantEnded,
-        K::GrantEnded => K::AgentSuspended,
-        K::AgentSuspended => K::AgentRestored,
-        K::AgentRestored => K::UserAdded,
-        K::UserAdded => K::UserDisabled,
-        K::UserDisabled => K::UserEnabled,
-        K::UserEnabled => K::UserRemoved,
-        K::UserRemoved => K::PasswordChanged,
-        K::PasswordChanged => K::SetupLinkMade,
-        K::SetupLinkMade => K::KeyRotated,
-        K::KeyRotated => K::KeyRevoked,
-        K::KeyRevoked => K::AgentRenamed,
-        K::AgentRenamed => K::GroupsChanged,
-        K::GroupsChanged => K::ClientUpdated,
-        K::ClientUpdated => K::PersonalTokenMade,
-        K::PersonalTokenMade => K::ScopeWanted,
-        K::ScopeWanted => K::ScopeAllowed,
-        K::ScopeAllowed => K::ScopeDenied,
-        K::ScopeDenied => K::ApprovalAsked,
-        K::ApprovalAsked => K::ApprovalGiven,
-        K::ApprovalGiven => K::ApprovalDenied,
-        K::ApprovalDenied => K::ApprovalSpent,
-        K::ApprovalSpent => K::ToolHeld,
-        K::ToolHeld => K::ToolAccepted,
-        K::ToolAccepted => return None,
-    })
-}
-
-fn kinds() -> impl Iterator<Item = EventKind> {
-    std::iter::successors(Some(EventKind::SignedIn), |kind| after(*kind))
-}
-
-/// Reads an event's kind.
-pub(super) fn read_kind(word: &str) -> Option<EventKind> {
-    kinds().find(|kind| kind.as_str() == word)
-}
-
-/// Gives back the fixed word that a reason was written from. Only words of the program are ever written, so few
-/// need remembering; beyond [`REASONS`] a word reads as "other".
-pub(super) fn read_reason(word: &str) -> &'static str {
-    static SEEN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    if let Some(reason) = EndReason::parse(word) {
-        return reason.as_str();
-    }
-    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = seen.get(word) {
-        return known;
-    }
-    if seen.len() >= REASONS {
-        return OTHER;
-    }
-    let kept: &'static str = Box::leak(word.to_owned().into_boxed_str());
-    seen.insert(kept);
-    kept
 }
 
 /// Groups as a row spells them.
@@ -165,10 +82,6 @@ mod tests {
 
     #[test]
     fn every_word_reads_back() {
-        for kind in kinds() {
-            assert_eq!(read_kind(kind.as_str()), Some(kind));
-        }
-        assert_eq!(kinds().count(), 40);
         let wanted = |scope: &str, at, denied| Wanted {
             scope: Scope::parse(scope).unwrap(),
             at: UnixTime::from_millis(at),
@@ -181,10 +94,6 @@ mod tests {
         }
         for text in ["", "a", "a b.c"] {
             assert_eq!(groups(&read_groups(text).unwrap()), text);
-        }
-        for reason in ["code_replayed", "a reason no list knows"] {
-            assert_eq!(read_reason(reason), reason);
-            assert_eq!(read_reason(reason).as_ptr(), read_reason(reason).as_ptr());
         }
     }
 }

@@ -7,6 +7,7 @@ use portcullis_wire::id::{GrantId, SessionId, UserId};
 use portcullis_wire::time::UnixTime;
 use rusqlite::{Connection, Error, Params, ffi};
 
+use super::audit::{self, Trail};
 use super::rows::signed;
 use super::{approvals, enter, expect, tools, words};
 
@@ -44,7 +45,12 @@ pub(super) fn exactly_one(c: &Connection, sql: &str, given: impl Params) -> Held
 }
 
 /// Applies a whole verdict inside the caller's savepoint; the cuts it made.
-pub(super) fn apply(c: &Connection, expects: &[Expect], writes: &[Write]) -> Held<Vec<Cut>> {
+pub(super) fn apply(
+    c: &Connection,
+    expects: &[Expect],
+    writes: &[Write],
+    trail: &mut Trail<'_>,
+) -> Held<Vec<Cut>> {
     for relied_on in expects {
         if !expect::holds(c, relied_on)? {
             return Err(Stop::Conflict);
@@ -52,7 +58,10 @@ pub(super) fn apply(c: &Connection, expects: &[Expect], writes: &[Write]) -> Hel
     }
     let mut cuts = Vec::new();
     for write in writes {
-        put(c, write, &mut cuts)?;
+        match write {
+            Write::Audit(event) => trail.append(c, event)?,
+            write => put(c, write, &mut cuts)?,
+        }
     }
     Ok(cuts)
 }
@@ -212,7 +221,10 @@ fn put(c: &Connection, write: &Write, cuts: &mut Vec<Cut>) -> Held {
         Write::LoseTool(resource, name, at) => tools::lose(c, resource, name, *at),
         Write::ForgetTool(resource, name) => tools::forget(c, resource, name),
         Write::AddUses(uses) => tools::add_uses(c, uses),
-        Write::Audit(event) => enter::audit(c, event),
+        Write::Checkpoint(checkpoint) => audit::put_checkpoint(c, checkpoint),
+        Write::ErasePerson(user) => audit::erase(c, *user),
+        // Put on the chain by `apply`.
+        Write::Audit(_) => Ok(()),
     }
 }
 

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
+use portcullis_rules::audit::AuditKeep;
 use portcullis_rules::model::Cut;
 use portcullis_rules::verdict::{Expect, Write};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Options;
+use super::audit::{self, Trail};
 use super::open::{self, OpenError, fault};
 use super::sweep::{self, Limits, Place};
 use super::write::{self, Stop};
@@ -33,6 +35,10 @@ pub(super) enum Job {
         limits: Limits,
         answer: oneshot::Sender<Result<Swept, StoreError>>,
     },
+    SweepAudit {
+        keep: AuditKeep,
+        answer: oneshot::Sender<Result<u64, StoreError>>,
+    },
 }
 
 /// What was done, to be told once the group is durable.
@@ -40,6 +46,7 @@ enum Done {
     /// `None` is a conflict.
     Commit(oneshot::Sender<Result<Committed, CommitError>>, Option<Vec<Cut>>),
     Sweep(oneshot::Sender<Result<Swept, StoreError>>, Swept),
+    SweepAudit(oneshot::Sender<Result<u64, StoreError>>, u64),
 }
 
 impl Done {
@@ -57,6 +64,9 @@ impl Done {
             Self::Sweep(answer, swept) => {
                 let _ = answer.send(group.clone().map(|()| swept));
             }
+            Self::SweepAudit(answer, gone) => {
+                let _ = answer.send(group.clone().map(|()| gone));
+            }
         }
     }
 }
@@ -67,22 +77,31 @@ impl Job {
         match self {
             Self::Commit { answer, .. } => Done::Commit(answer, None),
             Self::Sweep { answer, .. } => Done::Sweep(answer, Swept::default()),
+            Self::SweepAudit { answer, .. } => Done::SweepAudit(answer, 0),
         }
     }
 
     /// Does it in a savepoint. A conflict undoes that savepoint; a fault is for the whole group.
-    fn run(self, c: &Connection, place: &mut Place) -> (Done, Result<(), StoreError>) {
+    fn run(self, c: &Connection, place: &mut Place, trail: &mut Trail<'_>) -> (Done, Result<(), StoreError>) {
         match self {
             Self::Commit { expects, writes, answer } => {
-                match in_savepoint(c, |c| write::apply(c, &expects, &writes)) {
+                let mark = trail.mark();
+                match in_savepoint(c, |c| write::apply(c, &expects, &writes, trail)) {
                     Ok(cuts) => (Done::Commit(answer, Some(cuts)), Ok(())),
-                    Err(Stop::Conflict) => (Done::Commit(answer, None), Ok(())),
+                    Err(Stop::Conflict) => {
+                        trail.back_to(mark);
+                        (Done::Commit(answer, None), Ok(()))
+                    }
                     Err(Stop::Fault(error)) => (Done::Commit(answer, None), Err(fault(&error))),
                 }
             }
             Self::Sweep { limits, answer } => match sweep::sweep(c, &limits, place) {
                 Ok(swept) => (Done::Sweep(answer, swept), Ok(())),
                 Err(error) => (Done::Sweep(answer, Swept::default()), Err(fault(&error))),
+            },
+            Self::SweepAudit { keep, answer } => match audit::sweep(c, &keep) {
+                Ok(gone) => (Done::SweepAudit(answer, gone), Ok(())),
+                Err(error) => (Done::SweepAudit(answer, 0), Err(fault(&error))),
             },
         }
     }
@@ -185,9 +204,10 @@ impl Writer {
                 return Err(error);
             }
         };
+        let mut trail = Trail::new(&options.salts);
         let mut next = Some(first);
         while let Some(job) = next {
-            let (finished, fault) = job.run(c, place);
+            let (finished, fault) = job.run(c, place, &mut trail);
             done.push(finished);
             fault?;
             next = if done.len() < GROUP { waiting.try_recv().ok() } else { None };

@@ -146,7 +146,7 @@ pub fn settings() -> Settings {
 }
 
 pub fn open(path: &std::path::Path, max_pages: Option<u32>) -> Arc<dyn Store> {
-    let options = Options { max_pages, ..Options::default() };
+    let options = Options { max_pages, ..Options::new(portcullis_testkit::salts()) };
     Arc::new(Sqlite::open(&path.join("portcullis.db"), options).unwrap())
 }
 
