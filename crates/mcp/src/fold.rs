@@ -1,7 +1,7 @@
 //! How a careless reader might see a name: letters without case, with the two signs outside ASCII that fold into it.
 
 /// `text` as a reader that ignores case would compare it. Some fold the long s and the Kelvin sign, too.
-pub(crate) fn fold(text: &str) -> String {
+pub fn fold(text: &str) -> String {
     text.trim_matches(|c: char| c.is_whitespace() || c.is_control())
         .chars()
         .map(|c| match c {

@@ -13,6 +13,7 @@ mod tools;
 pub use error::{
     HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, MessageError, PARSE_ERROR, json_rpc_error,
 };
+pub use fold::fold;
 pub use headers::{
     Era, HeaderMismatch, METHOD, NAME, PARAM_PREFIX, PROTOCOL_VERSION, SESSION_ID, VERSIONS, agree, decode,
 };
