@@ -10,11 +10,12 @@ use portcullis_wire::digest::Digest;
 use portcullis_wire::id::{ApprovalId, GrantId, UserId};
 use portcullis_wire::limit;
 use portcullis_wire::resource::Resource;
+use portcullis_wire::scope::Scopes;
 use portcullis_wire::time::UnixTime;
 use serde_json::{Map, Value};
 
 use crate::canonical;
-use crate::event::{Event, EventKind};
+use crate::event::{CallFacts, Event, EventKind};
 use crate::facts::{ApprovalRow, AskFacts};
 use crate::model::{Grant, GrantState, Subject};
 use crate::refusal::Refusal;
@@ -206,10 +207,17 @@ pub fn ask(
 }
 
 fn event(kind: EventKind, approval: &Approval, now: UnixTime) -> Event {
+    let call = CallFacts {
+        method: "tools/call".to_owned(),
+        name: Some(approval.tool.clone()),
+        decision: kind.as_str().into(),
+        ..CallFacts::default()
+    };
     Event::new(kind, now)
         .user(approval.user)
         .grant(approval.grant)
-        .access(&approval.resource, &portcullis_wire::scope::Scopes::none())
+        .access(&approval.resource, &Scopes::none())
+        .call(call)
 }
 
 /// The question, if it is this person's and may still be answered: for the page that shows it.

@@ -16,7 +16,7 @@ use portcullis_wire::time::UnixTime;
 use serde_json::Value;
 
 use crate::canonical;
-use crate::event::{Event, EventKind};
+use crate::event::{CallFacts, Event, EventKind};
 use crate::facts::ToolBook;
 use crate::refusal::Refusal;
 use crate::verdict::{Verdict, Write};
@@ -215,15 +215,34 @@ pub fn listed(listing: Listing<'_>, book: &ToolBook, now: UnixTime) -> Verdict<N
     if baseline {
         writes.insert(0, Write::BeginBook(listing.resource.clone(), now));
     }
-    let event = |kind| Event::new(kind, now).access(listing.resource, &Scopes::none());
-    if !noted.held.is_empty() {
-        writes.push(Write::Audit(event(EventKind::ToolHeld)));
+    for name in &noted.held {
+        writes.push(Write::Audit(event(EventKind::ToolHeld, listing.resource, Some(name), now)));
     }
-    if !noted.accepted.is_empty() {
-        let reason = if baseline { "first_list" } else { "new_tools_allowed" };
-        writes.push(Write::Audit(event(EventKind::ToolAccepted).reason(reason)));
+    if baseline {
+        let count = u32::try_from(noted.accepted.len()).unwrap_or(u32::MAX);
+        let event = event(EventKind::ToolAccepted, listing.resource, None, now);
+        writes.push(Write::Audit(event.reason("first_list").count(count)));
+    } else {
+        for name in &noted.accepted {
+            let event = event(EventKind::ToolAccepted, listing.resource, Some(name), now);
+            let reason = if takes { "new_tools_allowed" } else { "as_accepted_before" };
+            writes.push(Write::Audit(event.reason(reason)));
+        }
     }
     writes.into_iter().fold(Verdict::yes(noted), Verdict::writing)
+}
+
+fn event(kind: EventKind, resource: &Resource, name: Option<&str>, now: UnixTime) -> Event {
+    let event = Event::new(kind, now).access(resource, &Scopes::none());
+    match name {
+        Some(name) => event.call(CallFacts {
+            method: "tools/list".to_owned(),
+            name: Some(name.to_owned()),
+            decision: kind.as_str().into(),
+            ..CallFacts::default()
+        }),
+        None => event,
+    }
 }
 
 /// Accepts held tools: all of a resource that are listed now, or one. With `digest` only the definition that the owner
@@ -251,17 +270,17 @@ pub fn accept(
     if held.is_empty() {
         return Verdict::yes(names);
     }
-    let event = Event::new(EventKind::ToolAccepted, now).access(resource, &Scopes::none());
-    held.into_iter()
-        .fold(Verdict::yes(names), |verdict, tool| {
-            verdict.writing(Write::AcceptTool {
+    held.into_iter().fold(Verdict::yes(names), |verdict, tool| {
+        let event = event(EventKind::ToolAccepted, resource, Some(&tool.name), now);
+        verdict
+            .writing(Write::AcceptTool {
                 resource: resource.clone(),
                 name: tool.name.clone(),
                 digest: tool.digest,
                 at: now,
             })
-        })
-        .writing(Write::Audit(event.reason("by_admin")))
+            .writing(Write::Audit(event.reason("by_admin")))
+    })
 }
 
 #[cfg(test)]

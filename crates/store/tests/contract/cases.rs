@@ -1,5 +1,6 @@
 //! Every expectation and every write, held and in conflict.
 
+use portcullis_rules::approve::{Approval, ApprovalState};
 use portcullis_rules::event::{Event, EventKind};
 use portcullis_rules::model::{CutTarget, EndReason, GrantState, KeyState, PasswordHash};
 use portcullis_rules::verdict::{Expect, Write};
@@ -76,7 +77,45 @@ fn expectations() -> Vec<Case<Expect>> {
         ("another tip", vec![add_grant()], Expect::TipIs(grant_id(0), digest("tip", 1)), false),
         ("no family", vec![Write::AddGrant(machine(0))], tip.clone(), false),
         ("tip of no grant", vec![], tip, false),
+        ("in that group", vec![add_user()], in_group("staff"), true),
+        ("in no such group", vec![add_user()], in_group("staf"), false),
+        ("in another", vec![add_user()], in_group("a"), false),
+        ("nobody in it", vec![], in_group("staff"), false),
+        ("managed by that", vec![Write::PutClient(client(0))], managed(0), true),
+        ("managed by another", vec![Write::PutClient(client(0))], managed(1), false),
+        (
+            "not managed",
+            vec![Write::PutClient(client(3))],
+            Expect::ManagedBy(client_id(3), digest("registration", 0)),
+            false,
+        ),
+        ("no question open", vec![], open_below(1, 1), true),
+        ("one open", vec![Write::AddApproval(approval(0))], open_below(1, 1), false),
+        ("one open of two", vec![Write::AddApproval(approval(0))], open_below(2, 1), true),
+        ("one that is over", vec![Write::AddApproval(approval(0))], open_below(1, 2), true),
+        ("one answered", vec![Write::AddApproval(approval(0)), answer(0)], open_below(1, 1), true),
     ]
+}
+
+fn in_group(name: &str) -> Expect {
+    Expect::UserInGroup(user_id(0), group(name))
+}
+
+fn managed(n: u64) -> Expect {
+    Expect::ManagedBy(client_id(0), digest("registration", n))
+}
+
+fn open_below(below: usize, at: u64) -> Expect {
+    Expect::ApprovalsOpen { grant: grant_id(0), below, at: hours(at) }
+}
+
+fn answer(n: u64) -> Write {
+    Write::DecideApproval {
+        id: approval_id(n),
+        to: ApprovalState::Approved,
+        at: hours(n + 1),
+        expires_at: hours(n + 4),
+    }
 }
 
 fn session_of(n: u64) -> portcullis_rules::model::Session {
@@ -92,6 +131,35 @@ fn advance(from: u64) -> Write {
         previous,
         at: hours(3),
     }
+}
+
+fn regroup(from: u64, to: u64) -> Write {
+    Write::SetGroups { user: user_id(0), from: groups(from), to: groups(to) }
+}
+
+fn want(from: u64, to: u64) -> Write {
+    Write::SetWanted { grant: grant_id(0), from: wanted(from), to: wanted(to) }
+}
+
+fn ask(n: u64) -> Write {
+    Write::AddApproval(approval(n))
+}
+
+fn spend_approval() -> Write {
+    Write::SpendApproval(approval_id(0))
+}
+
+fn see(version: u64, accept: bool) -> Write {
+    Write::SeeTool { resource: resource(0), tool: tool(0, version), accept, at: hours(version + 1) }
+}
+
+fn accept(version: u64) -> Write {
+    let digest = digest("definition", version);
+    Write::AcceptTool { resource: resource(0), name: "tool-0".to_owned(), digest, at: hours(5) }
+}
+
+fn lose() -> Write {
+    Write::LoseTool(resource(0), "tool-0".to_owned(), hours(6))
 }
 
 pub(crate) fn writes() -> Vec<Case<Write>> {
@@ -197,6 +265,62 @@ pub(crate) fn writes() -> Vec<Case<Write>> {
         ("move key", vec![Write::AddKey(key(0))], moved(KeyState::Next), true),
         ("move key from elsewhere", vec![Write::AddKey(key(0))], moved(KeyState::Retired), false),
         ("move no key", vec![], moved(KeyState::Next), false),
+        ("join", vec![add_user()], regroup(0, 1), true),
+        ("join, seen otherwise", vec![add_user()], regroup(2, 1), false),
+        ("join nobody", vec![], regroup(0, 1), false),
+        ("want", vec![add_grant()], want(0, 2), true),
+        ("want, seen otherwise", vec![add_grant()], want(1, 2), false),
+        ("want nothing", vec![], want(0, 2), false),
+        ("say otherwise", vec![put()], Write::UpdateClient(client_id(0), client(1).metadata), true),
+        ("say for nobody", vec![], Write::UpdateClient(client_id(0), client(1).metadata), false),
+        ("ask", vec![], ask(0), true),
+        ("ask by that number", vec![ask(0)], ask(0), false),
+        (
+            "ask about that call",
+            vec![Write::AddApproval(Approval { expires_at: hours(9), ..approval(0) })],
+            ask(1),
+            false,
+        ),
+        (
+            "ask once it is over",
+            vec![Write::AddApproval(Approval { expires_at: hours(1), ..approval(0) })],
+            ask(1),
+            true,
+        ),
+        ("ask once it is answered", vec![ask(0), answer(0)], ask(1), true),
+        ("answer", vec![ask(0)], answer(0), true),
+        ("answer twice", vec![ask(0), answer(0)], answer(0), false),
+        (
+            "answer late",
+            vec![Write::AddApproval(Approval { expires_at: hours(1), ..approval(0) })],
+            answer(0),
+            false,
+        ),
+        ("answer nothing", vec![], answer(0), false),
+        ("spend an approval", vec![ask(0), answer(0)], spend_approval(), true),
+        ("spend it twice", vec![ask(0), answer(0), spend_approval()], spend_approval(), false),
+        ("spend an open question", vec![ask(0)], spend_approval(), false),
+        ("spend none", vec![], spend_approval(), false),
+        ("begin a book", vec![], Write::BeginBook(resource(0), hours(1)), true),
+        (
+            "begin it twice",
+            vec![Write::BeginBook(resource(0), hours(1))],
+            Write::BeginBook(resource(0), hours(2)),
+            false,
+        ),
+        ("see a tool", vec![], see(0, false), true),
+        ("see it accepted", vec![], see(0, true), true),
+        ("see it again", vec![see(0, true)], see(0, false), true),
+        ("see it changed", vec![see(0, true)], see(1, false), true),
+        ("see it come back", vec![see(0, true), lose()], see(0, false), true),
+        ("accept", vec![see(0, false)], accept(0), true),
+        ("accept another definition", vec![see(0, false)], accept(1), false),
+        ("accept no tool", vec![], accept(0), false),
+        ("lose a tool", vec![see(0, true)], lose(), true),
+        ("lose no tool", vec![], lose(), true),
+        ("forget a tool", vec![see(0, true)], Write::ForgetTool(resource(0), "tool-0".to_owned()), true),
+        ("use", vec![], Write::AddUses(vec![used(1, 2), used(2, 3)]), true),
+        ("use more", vec![Write::AddUses(vec![used(1, u32::MAX)])], Write::AddUses(vec![used(1, 2)]), true),
         ("audit", vec![], Write::Audit(Event::new(EventKind::SignedIn, hours(1)).reason("a word")), true),
     ]
 }

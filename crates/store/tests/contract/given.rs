@@ -1,16 +1,23 @@
 //! Records to test with: small id spaces, so that chance meets collisions.
 
+use std::collections::BTreeSet;
+
+use portcullis_rules::approve::{Approval, ApprovalState, Shown};
+use portcullis_rules::budget::Used;
+use portcullis_rules::groups::Group;
 use portcullis_rules::model::{
     Client, Code, Grant, GrantState, KeyRecord, KeyState, Origin, PasswordHash, Previous, Session, SetupLink,
     Subject, Tip, User,
 };
+use portcullis_rules::tools::Listed;
+use portcullis_rules::want::Wanted;
 use portcullis_wire::digest::Digest;
-use portcullis_wire::id::{ClientId, CodeId, GrantId, SessionId, UserId};
+use portcullis_wire::id::{ApprovalId, ClientId, CodeId, GrantId, SessionId, UserId};
 use portcullis_wire::pkce::CodeChallenge;
 use portcullis_wire::redirect::RedirectUri;
 use portcullis_wire::register::{ApplicationType, AuthMethod, ClientMetadata, GrantType};
 use portcullis_wire::resource::Resource;
-use portcullis_wire::scope::Scopes;
+use portcullis_wire::scope::{Scope, Scopes};
 use portcullis_wire::time::UnixTime;
 
 /// How many of each kind there are.
@@ -90,6 +97,7 @@ pub(crate) fn client(n: u64) -> Client {
             client_uri: None,
         },
         secret: (n == 2).then(|| digest("secret", n)),
+        management: (n == 0).then(|| digest("registration", n)),
         ceiling: (n == 2).then(|| scopes("a b")),
         introspects: (n == 3).then(|| resource(0)),
         enabled: true,
@@ -105,8 +113,68 @@ pub(crate) fn user(n: u64) -> User {
         password: PasswordHash::new(format!("$argon2id${n}")),
         admin: n == 0,
         enabled: true,
+        groups: if n == 0 { groups(0) } else { BTreeSet::new() },
         created_at: hours(n),
     }
+}
+
+/// The groups of a person: none, or some that begin alike.
+pub(crate) fn groups(n: u64) -> BTreeSet<Group> {
+    let names: &[&str] = match n {
+        0 => &["staff", "staff.a"],
+        1 => &["staff.a"],
+        _ => &[],
+    };
+    names.iter().map(|name| group(name)).collect()
+}
+
+pub(crate) fn group(name: &str) -> Group {
+    Group::parse(name).expect("a group")
+}
+
+/// Lists of wanted scopes.
+pub(crate) fn wanted(n: u64) -> Vec<Wanted> {
+    let one =
+        |scope: &str, denied| Wanted { scope: Scope::parse(scope).expect("a scope"), at: hours(n), denied };
+    match n {
+        0 => vec![],
+        1 => vec![one("notes:delete", false)],
+        _ => vec![one("a!b", true), one("x:y", false)],
+    }
+}
+
+/// An open question: the first two are about the same call.
+pub(crate) fn approval(n: u64) -> Approval {
+    Approval {
+        id: approval_id(n),
+        grant: grant_id(0),
+        user: user_id(0),
+        resource: resource(0),
+        tool: "delete “note”".to_owned(),
+        call: digest("call", n / 2),
+        shown: Shown { text: r#"{"id":7}"#.to_owned(), cut: n == 1 },
+        state: ApprovalState::Open,
+        created_at: hours(n),
+        expires_at: hours(n + 2),
+        decided_at: None,
+    }
+}
+
+pub(crate) fn approval_id(n: u64) -> ApprovalId {
+    ApprovalId::from_number(number(n))
+}
+
+/// A tool, in one of several versions.
+pub(crate) fn tool(n: u64, version: u64) -> Listed {
+    Listed {
+        name: format!("tool-{n}"),
+        digest: digest("definition", version),
+        definition: format!("{{\"version\":{version}}}"),
+    }
+}
+
+pub(crate) fn used(n: u64, used: u32) -> Used {
+    Used { key: digest("budget", n), window_start: hours(24 * n), used }
 }
 
 pub(crate) fn session(n: u64, of: u64) -> Session {
@@ -151,6 +219,8 @@ pub(crate) fn grant(n: u64) -> Grant {
         state: GrantState::Live,
         replaces: (n == 1).then(|| grant_id(0)),
         tip: Some(Tip { current: digest("tip", 0), previous: None }),
+        wanted: wanted(n),
+        personal: (n == 3).then(|| digest("personal", n)),
     }
 }
 
@@ -188,4 +258,13 @@ pub(crate) fn key(n: u64) -> KeyRecord {
         created_at: hours(n),
         changed_at: hours(n),
     }
+}
+
+/// Salts that can be told apart: the digests of a counter.
+pub(crate) fn salts() -> portcullis_store::Salts {
+    let counted = std::sync::atomic::AtomicU64::new(0);
+    portcullis_store::Salts::new(move || {
+        let n = counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        *Digest::of(format!("salt {n}").as_bytes()).as_bytes()
+    })
 }

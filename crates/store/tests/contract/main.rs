@@ -33,7 +33,8 @@ impl World {
 
     fn sqlite() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let store = Sqlite::open(&directory.path().join("portcullis.db"), sqlite::Options::default());
+        let store =
+            Sqlite::open(&directory.path().join("portcullis.db"), sqlite::Options::new(given::salts()));
         Self { store: Arc::new(store.expect("a database")), _directory: Some(directory) }
     }
 }
@@ -73,10 +74,13 @@ every_store! {
     facts::rows_read_back_as_they_were_written,
     race::t21_a_code_is_redeemed_once,
     race::t21_a_refresh_token_is_rotated_once,
+    race::r20_t_once_an_approval_is_spent_once,
+    race::one_call_is_asked_about_once,
     race::a_first_account_is_made_once,
     race::cuts_are_told_before_the_answer_and_without_the_caller,
     race::t_linear_cuts_have_no_gap_and_no_double,
     sweep::what_is_over_is_forgotten_and_nothing_else,
+    sweep::tools_and_uses_are_forgotten_after_a_month_and_a_book_never,
     sweep::unused_clients_go_oldest_first_beyond_the_cap,
     sweep::a_sweep_is_bounded,
 }

@@ -1,5 +1,6 @@
 //! Any sequence of verdicts: SQLite answers as the model does, and in the end both tell the same.
 
+use portcullis_rules::approve::{Approval, ApprovalState};
 use portcullis_rules::event::{Event, EventKind};
 use portcullis_rules::model::{CutTarget, EndReason, KeyState, PasswordHash};
 use portcullis_rules::verdict::{ClientsOf, Expect, Write};
@@ -65,6 +66,13 @@ fn expect() -> impl Strategy<Value = Expect> {
         few().prop_map(|n| Expect::SessionLive(session_id(n))),
         Just(Expect::NoUsers),
         (few(), few()).prop_map(|(n, m)| Expect::TipIs(grant_id(n), digest("tip", m))),
+        few().prop_map(|n| Expect::UserInGroup(user_id(n), group("staff"))),
+        few().prop_map(|n| Expect::ManagedBy(client_id(n), digest("registration", 0))),
+        (few(), 0..3_usize, 0..9_u64).prop_map(|(n, below, at)| Expect::ApprovalsOpen {
+            grant: grant_id(n),
+            below,
+            at: hours(at)
+        }),
     ]
 }
 
@@ -169,6 +177,57 @@ fn of_grants() -> impl Strategy<Value = Write> {
     ]
 }
 
+fn of_questions() -> impl Strategy<Value = Write> {
+    let answer = || prop_oneof![Just(ApprovalState::Approved), Just(ApprovalState::Denied)];
+    prop_oneof![
+        2 => (few(), few(), few(), 0..9_u64).prop_map(|(n, of, by, at)| Write::AddApproval(Approval {
+            grant: grant_id(of),
+            user: user_id(by),
+            created_at: hours(at),
+            expires_at: hours(at + 2),
+            ..approval(n)
+        })),
+        2 => (few(), answer(), 0..9_u64).prop_map(|(n, to, at)| Write::DecideApproval {
+            id: approval_id(n),
+            to,
+            at: hours(at),
+            expires_at: hours(at + 2)
+        }),
+        2 => few().prop_map(|n| Write::SpendApproval(approval_id(n))),
+        1 => (few(), 0..3_u64, 0..3_u64).prop_map(|(n, from, to)| Write::SetWanted {
+            grant: grant_id(n),
+            from: wanted(from),
+            to: wanted(to)
+        }),
+        1 => (few(), 0..3_u64, 0..3_u64).prop_map(|(n, from, to)| Write::SetGroups {
+            user: user_id(n),
+            from: groups(from),
+            to: groups(to)
+        }),
+    ]
+}
+
+fn of_tools() -> impl Strategy<Value = Write> {
+    let name = |n| format!("tool-{n}");
+    prop_oneof![
+        (0..2_u64, time()).prop_map(|(n, at)| Write::BeginBook(resource(n), at)),
+        (0..2_u64, few(), 0..2_u64, any::<bool>(), time()).prop_map(|(of, n, version, accept, at)| {
+            Write::SeeTool { resource: resource(of), tool: tool(n, version), accept, at }
+        }),
+        (0..2_u64, few(), 0..2_u64, time()).prop_map(move |(of, n, version, at)| Write::AcceptTool {
+            resource: resource(of),
+            name: name(n),
+            digest: digest("definition", version),
+            at
+        }),
+        (0..2_u64, few(), time()).prop_map(move |(of, n, at)| Write::LoseTool(resource(of), name(n), at)),
+        (0..2_u64, few()).prop_map(move |(of, n)| Write::ForgetTool(resource(of), name(n))),
+        proptest::collection::vec((few(), any::<u32>()).prop_map(|(n, count)| used(n, count)), 0..3)
+            .prop_map(Write::AddUses),
+        few().prop_map(|n| Write::UpdateClient(client_id(n), client(n + 1).metadata)),
+    ]
+}
+
 fn of_keys_and_events() -> impl Strategy<Value = Write> {
     prop_oneof![
         few().prop_map(|n| Write::AddKey(key(n))),
@@ -186,7 +245,7 @@ fn of_keys_and_events() -> impl Strategy<Value = Write> {
 
 fn step() -> impl Strategy<Value = Step> {
     let write = prop_oneof![
-        2 => of_clients(), 3 => of_people(), 6 => of_grants(), 1 => of_keys_and_events()
+        2 => of_clients(), 3 => of_people(), 6 => of_grants(), 1 => of_keys_and_events(), 1 => of_questions(), 2 => of_tools()
     ];
     // Most verdicts expect nothing or little, or hardly one would hold.
     let expects = prop_oneof![3 => Just(Vec::new()), 2 => proptest::collection::vec(expect(), 1..3)];

@@ -1,13 +1,15 @@
 //! Everything a store answers about the few records of `given`, in one value that can be compared.
 
+use portcullis_rules::approve::Approval;
+use portcullis_rules::budget::Used;
 use portcullis_rules::event::Event;
-use portcullis_rules::facts::AgentQuery;
+use portcullis_rules::facts::{AgentQuery, ApprovalQuery, ToolBook};
 use portcullis_rules::model::{Client, Code, Cut, Grant, KeyRecord, Origin, Session, SetupLink, User};
 use portcullis_store::{BrowserAsk, Store};
 use portcullis_wire::time::UnixTime;
 
 use crate::given::{
-    FEW, client_id, code_id, digest, grant_id, hours, link_number, resource, session_id, user_id,
+    FEW, approval_id, client_id, code_id, digest, grant_id, hours, link_number, resource, session_id, user_id,
 };
 
 type SignedIn = (Option<(Session, User)>, Vec<Grant>);
@@ -34,6 +36,11 @@ pub(crate) struct Picture {
     late_cuts: Vec<Cut>,
     pub(crate) events: Vec<Event>,
     agents: Vec<Vec<Agent>>,
+    pub(crate) approvals: Vec<Vec<Approval>>,
+    asked: Vec<(Vec<Approval>, usize)>,
+    pub(crate) books: Vec<ToolBook>,
+    pub(crate) uses: Vec<Used>,
+    personal: Vec<(Option<Client>, usize)>,
 }
 
 pub(crate) async fn picture(store: &dyn Store) -> Picture {
@@ -56,8 +63,24 @@ pub(crate) async fn picture(store: &dyn Store) -> Picture {
         late_cuts: store.cuts(hours(24)).await.unwrap().1,
         events: store.events(all).await.unwrap(),
         agents: Vec::new(),
+        approvals: Vec::new(),
+        asked: Vec::new(),
+        books: Vec::new(),
+        uses: store.uses(hours(24)).await.unwrap(),
+        personal: Vec::new(),
     };
+    for n in 0..2 {
+        p.books.push(store.tools(resource(n)).await.unwrap());
+    }
     for n in 0..FEW {
+        for at in [0, 3] {
+            let facts = store.ask_facts(grant_id(n), digest("call", at / 2), hours(at)).await.unwrap();
+            assert_eq!(facts.grant, store.grant_facts(grant_id(n), None, None).await.unwrap().grant);
+            p.asked.push((facts.approvals, facts.open));
+            let facts = store.personal_facts(user_id(n), hours(999 + at)).await.unwrap();
+            assert_eq!(facts.user, store.user(user_id(n)).await.unwrap());
+            p.personal.push((facts.client, facts.living));
+        }
         p.each_client.push(store.client(client_id(n)).await.unwrap());
         let by_key = store.user_by_key(format!("person {n}")).await.unwrap();
         p.each_user.push((store.user(user_id(n)).await.unwrap(), by_key));
@@ -107,6 +130,25 @@ pub(crate) async fn picture(store: &dyn Store) -> Picture {
     for query in queries {
         let rows = store.agents(query).await.unwrap();
         p.agents.push(rows.into_iter().map(|row| (row.grant, row.client, row.user_name)).collect());
+    }
+    let mut queries = vec![
+        ApprovalQuery { most: all, ..ApprovalQuery::default() },
+        ApprovalQuery { most: 1, ..ApprovalQuery::default() },
+        ApprovalQuery { most: all, open_at: Some(hours(3)), ..ApprovalQuery::default() },
+    ];
+    for n in 0..FEW {
+        queries.push(ApprovalQuery { most: all, user: Some(user_id(n)), ..ApprovalQuery::default() });
+        queries.push(ApprovalQuery { most: all, grant: Some(grant_id(n)), ..ApprovalQuery::default() });
+        let row = store.approval(approval_id(n)).await.unwrap();
+        if let Some(approval) = &row.approval {
+            assert_eq!(row.grant, store.grant_facts(approval.grant, None, None).await.unwrap().grant);
+            assert_eq!(row.user, store.user(approval.user).await.unwrap());
+        }
+        p.approvals.push(row.approval.into_iter().collect());
+    }
+    for query in queries {
+        let rows = store.approvals(query).await.unwrap();
+        p.approvals.push(rows.into_iter().filter_map(|row| row.approval).collect());
     }
     p
 }

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use portcullis_rules::approve::{Approval, ApprovalState};
 use portcullis_rules::model::CutTarget;
 use portcullis_rules::verdict::{Expect, Write};
 use portcullis_store::{CommitError, Committed};
 use tokio::sync::Barrier;
 
 use crate::World;
-use crate::given::{code, code_id, digest, grant, grant_id, hours, machine, resource, user};
+use crate::given::{
+    approval, approval_id, code, code_id, digest, grant, grant_id, hours, machine, resource, user,
+};
 
 /// How many try at once.
 const RACERS: u64 = 64;
@@ -72,6 +75,30 @@ pub(crate) async fn t21_a_refresh_token_is_rotated_once(make: fn() -> World) {
     let winner = the_one_winner(&told);
     let row = world.store.grant_facts(grant_id(0), None, None).await.unwrap().grant.unwrap();
     assert_eq!(row.tip.unwrap().current, digest("successor", winner));
+}
+
+pub(crate) async fn r20_t_once_an_approval_is_spent_once(make: fn() -> World) {
+    let world = make();
+    let (id, to) = (approval_id(0), ApprovalState::Approved);
+    let decide = Write::DecideApproval { id, to, at: hours(1), expires_at: hours(3) };
+    let before = vec![Write::AddGrant(grant(0)), Write::AddApproval(approval(0)), decide];
+    world.store.commit(vec![], before).await.unwrap();
+    let told = race(&world, |_| (vec![Expect::GrantLive(grant_id(0))], vec![Write::SpendApproval(id)])).await;
+    the_one_winner(&told);
+    let row = world.store.approval(id).await.unwrap();
+    assert_eq!(row.approval.unwrap().state, ApprovalState::Spent);
+}
+
+pub(crate) async fn one_call_is_asked_about_once(make: fn() -> World) {
+    let world = make();
+    let told = race(&world, |n| {
+        let question = Approval { id: approval_id(10 + n), ..approval(0) };
+        (vec![], vec![Write::AddApproval(question)])
+    })
+    .await;
+    the_one_winner(&told);
+    let facts = world.store.ask_facts(grant_id(0), approval(0).call, hours(1)).await.unwrap();
+    assert_eq!((facts.approvals.len(), facts.open), (1, 1));
 }
 
 pub(crate) async fn a_first_account_is_made_once(make: fn() -> World) {

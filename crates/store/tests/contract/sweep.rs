@@ -1,5 +1,6 @@
 //! Forgetting: what is over, in bounded batches, and nothing else.
 
+use portcullis_rules::approve::Approval;
 use portcullis_rules::model::{CutTarget, EndReason, Tip};
 use portcullis_rules::verdict::Write;
 use portcullis_store::Swept;
@@ -17,6 +18,13 @@ fn entered() -> Vec<Write> {
         Write::Spend { digest: digest("once", 1), until: hours(30) },
         Write::AddCode(code(0)),
         Write::OpenSession(session(0, 0)),
+        Write::AddApproval(approval(0)),
+        Write::AddApproval(Approval { call: digest("call", 9), expires_at: hours(26), ..approval(1) }),
+        Write::SeeTool { resource: resource(0), tool: tool(0, 0), accept: true, at: hours(1) },
+        Write::SeeTool { resource: resource(0), tool: tool(1, 0), accept: true, at: hours(1) },
+        Write::LoseTool(resource(0), "tool-1".to_owned(), hours(26)),
+        Write::BeginBook(resource(0), hours(1)),
+        Write::AddUses(vec![used(0, 1), used(1, 2)]),
         Write::AddUser(user(0)),
         Write::AddGrant(family),
         Write::PutClient(client(0)),
@@ -36,7 +44,16 @@ pub(crate) async fn what_is_over_is_forgotten_and_nothing_else(make: fn() -> Wor
     assert_eq!(picture(&*world.store).await, before, "nothing is over yet");
 
     let swept = world.store.sweep(hours(26), hours(3), 9).await.unwrap();
-    let expected = Swept { spent: 1, codes: 1, sessions: 1, clients: 1, cuts: 1, sealed: 1 };
+    let expected = Swept {
+        spent: 1,
+        codes: 1,
+        sessions: 1,
+        clients: 1,
+        cuts: 1,
+        sealed: 1,
+        approvals: 1,
+        ..Swept::default()
+    };
     assert_eq!(swept, expected);
     assert!(!swept.more());
     let after = picture(&*world.store).await;
@@ -55,6 +72,20 @@ pub(crate) async fn what_is_over_is_forgotten_and_nothing_else(make: fn() -> Wor
     let end = Write::EndGrant { grant: grant_id(0), reason: EndReason::Idle, at: hours(26) };
     world.store.commit(vec![], vec![end]).await.unwrap();
     assert_eq!(world.store.sweep(hours(26), hours(3), 9).await.unwrap().clients, 1);
+}
+
+pub(crate) async fn tools_and_uses_are_forgotten_after_a_month_and_a_book_never(make: fn() -> World) {
+    let world = make();
+    world.store.commit(vec![], entered()).await.unwrap();
+    let month = 24 * 31;
+    let swept = world.store.sweep(hours(month), hours(0), 9).await.unwrap();
+    assert_eq!((swept.tools, swept.uses), (0, 0));
+    let swept = world.store.sweep(hours(month + 3), hours(0), 9).await.unwrap();
+    assert_eq!((swept.tools, swept.uses), (1, 1));
+    let book = world.store.tools(resource(0)).await.unwrap();
+    assert_eq!(book.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["tool-0"]);
+    assert_eq!(book.begun_at, Some(hours(1)), "or a new tool would pass for one of the first list");
+    assert_eq!(world.store.uses(hours(0)).await.unwrap(), [used(1, 2)]);
 }
 
 pub(crate) async fn unused_clients_go_oldest_first_beyond_the_cap(make: fn() -> World) {
