@@ -15,6 +15,7 @@ mod body;
 mod connect;
 mod gateway;
 mod headers;
+pub mod ports;
 mod reply;
 mod settings;
 mod target;

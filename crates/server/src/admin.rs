@@ -10,9 +10,15 @@ use serde_json::{Value, json};
 use crate::app::{App, Unavailable};
 use crate::view::rfc3339;
 
+mod agents;
+mod audit;
 mod clients;
 mod keys;
 mod people;
+mod tokens;
+mod tools;
+
+pub use audit::AuditSearch;
 
 /// Most rows a list answers with.
 const LISTED: usize = 10_000;
@@ -75,6 +81,60 @@ pub enum Command {
         /// The resource whose tokens it may introspect.
         introspects: Option<String>,
     },
+    /// Puts a person into exactly these groups.
+    UserGroups {
+        /// Whom.
+        name: String,
+        /// The groups.
+        groups: Vec<String>,
+    },
+    /// Removes an account and erases what the audit trail knows of the person.
+    UserErase {
+        /// Whom: a name, or an id.
+        name: String,
+    },
+    /// Tells all that is kept about a person.
+    UserExport {
+        /// Whom: a name, or an id.
+        name: String,
+    },
+    /// Makes a personal token, which is told once.
+    TokenCreate {
+        /// For whom.
+        user: String,
+        /// What it is called.
+        name: String,
+        /// What it may do.
+        scope: String,
+        /// Where; at the default resource if none is named.
+        resource: Option<String>,
+        /// How long it lives, in seconds.
+        seconds: u64,
+    },
+    /// Lists personal tokens.
+    TokenList {
+        /// Ended ones too.
+        all: bool,
+    },
+    /// Lists the tools of guarded servers.
+    ToolList {
+        /// Of this resource only.
+        resource: Option<String>,
+    },
+    /// Accepts tools as they are now.
+    ToolAccept {
+        /// Of this resource; of the default one if none is named.
+        resource: Option<String>,
+        /// These; all that are listed if none is named.
+        names: Vec<String>,
+    },
+    /// Searches the audit trail.
+    Audit(AuditSearch),
+    /// Tells whether the audit trail is whole.
+    AuditVerify {
+        /// A head that was printed earlier.
+        expected: Option<String>,
+    },
     /// Lists clients.
     ClientList,
     /// Removes a client and ends its agents.
@@ -91,6 +151,41 @@ pub enum Command {
     AgentRevoke {
         /// Which.
         id: String,
+    },
+    /// Shows one agent.
+    AgentShow {
+        /// Which.
+        id: String,
+    },
+    /// Ends every agent of a client, and suspends its machine agents.
+    ClientRevoke {
+        /// Which.
+        client_id: String,
+    },
+    /// Does so for all clients whose ids are URLs on a host.
+    DomainRevoke {
+        /// The host.
+        domain: String,
+    },
+    /// Ends every agent of a person.
+    UserRevoke {
+        /// Whose.
+        name: String,
+    },
+    /// Refuses every token that a key has signed, and signs with the next if it was the signing one.
+    KeyRevoke {
+        /// Which.
+        kid: String,
+    },
+    /// Switches a client off, with all its agents.
+    ClientDisable {
+        /// Which.
+        client_id: String,
+    },
+    /// Switches a client on again.
+    ClientEnable {
+        /// Which.
+        client_id: String,
     },
     /// Restores a suspended machine agent.
     AgentRestore {
@@ -165,9 +260,27 @@ impl App {
             }
             Command::ClientList => clients::list(self).await,
             Command::ClientRemove { client_id } => clients::remove(self, &client_id).await,
-            Command::AgentList { all } => clients::agents(self, all).await,
-            Command::AgentRevoke { id } => clients::revoke(self, &id).await,
-            Command::AgentRestore { id } => clients::restore(self, &id).await,
+            Command::AgentList { all } => agents::list(self, all).await,
+            Command::AgentRevoke { id } => agents::revoke(self, &id).await,
+            Command::UserGroups { name, groups } => people::put_into(self, &name, groups).await,
+            Command::UserErase { name } => people::erase(self, &name).await,
+            Command::UserExport { name } => audit::export(self, &name).await,
+            Command::TokenCreate { user, name, scope, resource, seconds } => {
+                tokens::create(self, tokens::NewToken { user, name, scope, resource, seconds }).await
+            }
+            Command::TokenList { all } => tokens::list(self, all).await,
+            Command::ToolList { resource } => tools::list(self, resource).await,
+            Command::ToolAccept { resource, names } => tools::accept(self, resource, names).await,
+            Command::Audit(search) => audit::search(self, search).await,
+            Command::AuditVerify { expected } => audit::verify(self, expected).await,
+            Command::AgentShow { id } => agents::show(self, &id).await,
+            Command::ClientRevoke { client_id } => clients::cut_off(self, &client_id).await,
+            Command::DomainRevoke { domain } => clients::cut_off_domain(self, &domain).await,
+            Command::UserRevoke { name } => people::cut_off(self, &name).await,
+            Command::KeyRevoke { kid } => keys::revoke(self, &kid).await,
+            Command::ClientDisable { client_id } => clients::enable(self, &client_id, false).await,
+            Command::ClientEnable { client_id } => clients::enable(self, &client_id, true).await,
+            Command::AgentRestore { id } => agents::restore(self, &id).await,
             Command::KeyList => keys::list(self).await,
             Command::KeyRotate => keys::rotate(self).await,
         }
@@ -175,7 +288,7 @@ impl App {
 }
 
 fn user_row(user: &User) -> Value {
-    json!({ "id": user.id, "name": user.name, "admin": user.admin, "enabled": user.enabled, "created_at": rfc3339(user.created_at) })
+    json!({ "id": user.id, "name": user.name, "groups": user.groups.iter().map(|group| group.as_str()).collect::<Vec<_>>(), "admin": user.admin, "enabled": user.enabled, "created_at": rfc3339(user.created_at) })
 }
 
 fn client_row(client: &Client) -> Value {
@@ -201,7 +314,7 @@ fn agent_row(grant: &Grant, client_name: &str, subject: &str) -> Value {
         "client_name": client_name,
         "subject": subject,
         "resource": grant.resource,
-        "scopes": grant.scopes,
+        "scopes": grant.scopes.iter().collect::<Vec<_>>(),
         "created_at": rfc3339(grant.created_at),
         "last_used_at": rfc3339(grant.last_used_at),
         "state": match grant.state {
@@ -234,6 +347,14 @@ async fn named(app: &App, name: &str) -> Result<User, AdminError> {
     user.ok_or_else(|| {
         AdminError::Invalid(format!("there is no account `{name}`; `portcullis users list` shows them"))
     })
+}
+
+/// A person by name, or by id, whether or not the account is still there.
+async fn person(app: &App, text: &str) -> Result<UserId, AdminError> {
+    match text.parse() {
+        Ok(id) => Ok(id),
+        Err(_) => named(app, text).await.map(|user| user.id),
+    }
 }
 
 /// Settles a verdict on one account.

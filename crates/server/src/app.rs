@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::task::Poll;
 
 use portcullis_fetch::Fetcher;
@@ -12,6 +13,7 @@ use portcullis_jose::master::MasterKey;
 use portcullis_jose::mint::Mint;
 use portcullis_jose::seal::Sealer;
 use portcullis_mcp::ToolTable;
+use portcullis_rules::budget::LONGEST_WINDOW;
 use portcullis_rules::facts::{AgentQuery, AgentRow};
 use portcullis_rules::model::{GrantState, KeyRecord, KeyState};
 use portcullis_rules::refusal::Refusal;
@@ -21,9 +23,11 @@ use portcullis_store::{Answer, CommitError, Store, StoreError};
 use portcullis_wire::limit::{CLOCK_LEEWAY, DECISION_TRIES};
 use portcullis_wire::resource::Resource;
 use portcullis_wire::time::UnixTime;
+use tokio::sync::Notify;
 
 use crate::client::{Buckets, Documents, Prefix, Rate, SignInThrottle};
 use crate::cuts::Cuts;
+use crate::door::{Books, Counters, PersonalTokens, Sealed, Trail};
 use crate::entropy::{Entropy, EntropyShapes as _};
 use crate::keyring::{self, Keyring, KeyringError, Ring};
 use crate::password::Passwords;
@@ -82,8 +86,8 @@ pub struct App {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) settings: Settings,
-    pub(crate) mint: Mint,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) mint: Arc<Mint>,
     pub(crate) tickets: Tickets,
     pub(crate) sealer: Sealer,
     pub(crate) keyring: Arc<Keyring>,
@@ -93,6 +97,14 @@ pub struct App {
     pub(crate) registrations: Buckets<Prefix>,
     pub(crate) sign_ins: SignInThrottle,
     pub(crate) fingerprint_key: [u8; 32],
+    pub(crate) trail: Arc<Trail>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) seals: Arc<Sealed>,
+    pub(crate) books: Books,
+    /// The last row of the trail that a checkpoint was signed for.
+    pub(crate) signed_up_to: AtomicU64,
+    /// A person has answered an agent's question.
+    pub(crate) answered: Arc<Notify>,
 }
 
 impl std::fmt::Debug for App {
@@ -120,8 +132,11 @@ impl App {
         let following = Arc::clone(&cuts);
         store.follow_cuts(Arc::new(move |made| following.apply(made)));
         cuts.apply(&store.cuts(forget).await?.1);
+        let used = store.uses(now - LONGEST_WINDOW).await?;
+        let counters = Counters::new(settings.limits.clone(), used, Arc::clone(&clock));
+        let trail = Trail::new(Arc::clone(&store), Arc::clone(&clock), settings.audit.clone());
         Ok(Arc::new(Self {
-            mint: Mint::new(&master),
+            mint: Arc::new(Mint::new(&master)),
             tickets: Tickets::new(*master.derive("tickets")),
             fingerprint_key: *master.derive("registrations"),
             keyring: Arc::new(Keyring::new(ring)),
@@ -138,10 +153,16 @@ impl App {
                 keys: REGISTERING_SOURCES,
             }),
             sign_ins: SignInThrottle::new(settings.sign_in.failures, settings.sign_in.window),
+            trail: Arc::new(trail),
+            counters: Arc::new(counters),
+            seals: Arc::new(Sealed::new(*master.derive("door"), Arc::clone(&entropy))),
+            answered: Arc::default(),
+            books: Books::default(),
+            signed_up_to: AtomicU64::new(0),
             store,
             clock,
             entropy,
-            settings,
+            settings: Arc::new(settings),
             sealer,
             cuts,
         }))
@@ -161,6 +182,7 @@ impl App {
             builder
                 .tools(tools)
                 .revocations(Arc::clone(&self.cuts) as _)
+                .opaque_tokens(Arc::new(PersonalTokens::of(self)))
                 .scopes_for_discovery(entry.default_scopes())
                 .leeway(0)
                 .build(),

@@ -4,18 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_guard::STREAM_LIFE;
+use portcullis_rules::audit::AuditKeep;
 use portcullis_rules::model::KeyState;
-use portcullis_rules::revoke;
+use portcullis_rules::verdict::Write;
+use portcullis_rules::{revoke, want};
+use portcullis_store::contract::AUDIT_BATCH;
 #[cfg(doc)]
 use portcullis_wire::limit;
+use portcullis_wire::time::UnixTime;
 
 use crate::admin::Command;
 use crate::app::{App, forgotten};
+use crate::door::Want;
+use crate::settings::AuditSettings;
 
 /// How often uses are written down. A crash loses at most this much of "last used", nothing else.
 const FLUSH: Duration = Duration::from_secs(5);
 /// Uses written down in one commit.
 const FLUSHED_AT_ONCE: usize = 256;
+/// How often refused scopes are noted.
+const WANTS: Duration = Duration::from_secs(1);
 /// How often what is over is forgotten.
 const SWEEP: Duration = Duration::from_secs(60);
 /// How old a signing key gets before it is rotated by itself.
@@ -27,21 +35,66 @@ const UNUSED_CLIENTS: u64 = 20_000;
 impl App {
     /// Runs until it is dropped.
     pub async fn chores(self: Arc<Self>) {
+        tokio::join!(self.trail.keep(), self.rounds());
+    }
+
+    async fn rounds(&self) {
         let mut flush = tokio::time::interval(FLUSH);
         let mut sweep = tokio::time::interval(SWEEP);
+        let mut wants = tokio::time::interval(WANTS);
         loop {
             tokio::select! {
+                _ = wants.tick() => self.note_wants().await,
                 _ = flush.tick() => {
                     self.cuts.tick();
-                    self.flush().await;
+                    self.trail.count_refusals(false);
+                    self.note_seen().await;
+                    self.note_uses().await;
                 }
                 _ = sweep.tick() => self.sweep().await,
             }
         }
     }
 
-    /// Writes down which agents were seen, and ends those they replaced.
+    /// Writes down all that is only in memory: which agents were seen (and ends those they replaced), what they used, what
+    /// they were refused, and what they did.
     pub async fn flush(&self) {
+        self.note_seen().await;
+        self.note_uses().await;
+        self.note_wants().await;
+        self.trail.count_refusals(true);
+        self.trail.write().await;
+        self.checkpoint().await;
+    }
+
+    /// What was used of the limits that outlive a restart.
+    async fn note_uses(&self) {
+        let used = self.counters.take_used();
+        if used.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.commit(Vec::new(), vec![Write::AddUses(used.clone())]).await {
+            tracing::warn!(%error, "what agents used could not be written down");
+            self.counters.give_back(&used);
+        }
+    }
+
+    /// Scopes that agents were refused for lack of, for their people to see.
+    async fn note_wants(&self) {
+        for Want { grant, client, scopes } in self.trail.take_wants() {
+            let noted = self
+                .settle(
+                    |store| store.grant_facts(grant, Some(client.clone()), None),
+                    |facts, now| want::note(&scopes, facts, &self.settings.catalog, now),
+                )
+                .await;
+            if !matches!(noted, Ok(Ok(()))) {
+                tracing::warn!("a scope that an agent wants could not be noted");
+            }
+        }
+    }
+
+    async fn note_seen(&self) {
         for seen in self.cuts.take_seen().chunks(FLUSHED_AT_ONCE) {
             let mut writes = Vec::new();
             for (grant, at) in seen {
@@ -55,12 +108,29 @@ impl App {
         }
     }
 
+    /// Forgets the oldest of the trail, as far as it need not be kept.
+    async fn sweep_trail(&self, now: UnixTime) {
+        let AuditSettings { keep, most, .. } = self.settings.audit;
+        let keep = AuditKeep { since: Some(now - keep), most };
+        loop {
+            match self.store.sweep_audit(keep.clone()).await {
+                Ok(AUDIT_BATCH..) => tokio::task::yield_now().await,
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "old rows of the audit trail could not be removed");
+                    return;
+                }
+            }
+        }
+    }
+
     /// Forgets what is over, and rotates keys that are old.
     pub async fn sweep(&self) {
         let now = self.now();
         // An open stream may outlive its token, and is asked about until it ends.
         let oldest = forgotten(now) - STREAM_LIFE;
         self.cuts.forget(oldest);
+        self.counters.sweep();
         loop {
             match self.store.sweep(now, oldest, UNUSED_CLIENTS).await {
                 Ok(swept) if swept.more() => tokio::task::yield_now().await,
@@ -71,6 +141,8 @@ impl App {
                 }
             }
         }
+        self.checkpoint().await;
+        self.sweep_trail(now).await;
         let Ok(keys) = self.store.keys().await else { return };
         // A retired key that has served its time goes; and so does what a rotation that was cut short left behind.
         if let Err(error) = self.follow_keys(&keys) {

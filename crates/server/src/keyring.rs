@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use portcullis_guard::{BoxFuture, Keys};
-use portcullis_jose::key::{Alg, Jwks, KeySet, SigningKey};
+use portcullis_jose::key::{Alg, Jwks, KeySet, SigningKey, VerifyingKey};
 use portcullis_jose::seal::Sealer;
 use portcullis_rules::model::{KeyRecord, KeyState};
 use portcullis_wire::time::UnixTime;
@@ -53,6 +53,12 @@ pub(crate) fn make(
     let kid = key.kid().to_owned();
     let sealed = sealer.seal(&context(&kid), nonce, &der);
     Ok(KeyRecord { kid, alg: alg.as_str().to_owned(), sealed, state, created_at: now, changed_at: now })
+}
+
+/// The public half of a key, whatever its state; none if it does not open.
+pub(crate) fn verifying(row: &KeyRecord, sealer: &Sealer) -> Option<VerifyingKey> {
+    let der = sealer.open(&context(&row.kid), &row.sealed)?;
+    SigningKey::from_pkcs8(Alg::parse(&row.alg)?, &der).ok()?.verifying_key().ok()
 }
 
 /// Whether a key signs or verifies anything. Retired ones do until `forget`: tokens older than that have expired.

@@ -5,10 +5,12 @@
 
 pub mod admin;
 mod app;
+mod checkpoint;
 mod chores;
 pub mod client;
 mod client_auth;
 mod cuts;
+mod door;
 mod endpoint;
 mod entropy;
 mod keyring;
@@ -25,4 +27,6 @@ pub use app::{App, Parts, StartError};
 pub use entropy::Entropy;
 pub use keyring::KeyringError;
 pub use portcullis_guard::Clock;
-pub use settings::{IpNetwork, NotANetwork, RegistrationSettings, Settings, SignInSettings};
+pub use settings::{
+    AuditSettings, Calls, IpNetwork, NotANetwork, RegistrationSettings, Settings, SignInSettings, WhenFull,
+};

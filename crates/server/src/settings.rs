@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use portcullis_rules::budget::Limit;
 use portcullis_rules::catalog::Catalog;
 use portcullis_rules::settings::Lifetimes;
 use portcullis_wire::redirect::WELL_KNOWN_SCHEMES;
@@ -67,6 +68,50 @@ pub struct SignInSettings {
     pub window: Duration,
 }
 
+/// When the row of a call is on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Calls {
+    /// With others, within 50 ms: a crash may lose these.
+    #[default]
+    Batched,
+    /// Before the call is forwarded; how it ended follows with others.
+    Before,
+}
+
+/// What happens to calls when the trail cannot be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// They are refused, with 503, until it can.
+    #[default]
+    Stop,
+    /// They go on, unrecorded, and the log says how many.
+    Go,
+}
+
+/// The audit trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// When the row of a call is on disk.
+    pub calls: Calls,
+    /// What happens when it cannot be.
+    pub when_full: WhenFull,
+    /// How long rows are kept.
+    pub keep: Duration,
+    /// How many rows are kept at the most; the oldest go.
+    pub most: u64,
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self {
+            calls: Calls::default(),
+            when_full: WhenFull::default(),
+            keep: portcullis_rules::audit::KEEP_FOR,
+            most: portcullis_rules::audit::KEEP_ROWS,
+        }
+    }
+}
+
 /// Everything an owner may set about the authorization server.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -82,6 +127,10 @@ pub struct Settings {
     pub registration: RegistrationSettings,
     /// Signing in.
     pub sign_in: SignInSettings,
+    /// The audit trail.
+    pub audit: AuditSettings,
+    /// What agents may use in a window of time.
+    pub limits: Vec<Limit>,
     /// Private-use redirect schemes that may be registered.
     pub schemes: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -100,6 +149,8 @@ impl Settings {
             lifetimes: Lifetimes::default(),
             registration: RegistrationSettings { allowed: true, burst: 60, per_second: 2 },
             sign_in: SignInSettings { failures: 5, window: Duration::from_secs(15 * 60) },
+            audit: AuditSettings::default(),
+            limits: Vec::new(),
             schemes: WELL_KNOWN_SCHEMES.iter().map(|scheme| (*scheme).to_owned()).collect(),
             trusted_proxies: Vec::new(),
             insecure_cimd_loopback: false,

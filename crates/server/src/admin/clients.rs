@@ -7,7 +7,7 @@ use portcullis_rules::facts::AgentQuery;
 use portcullis_rules::model::{Client, EndReason, Origin};
 use portcullis_rules::refusal::Refusal;
 use portcullis_rules::revoke;
-use portcullis_rules::verdict::{Verdict, Write};
+use portcullis_rules::verdict::{ClientsOf, Verdict, Write};
 use portcullis_wire::id::ClientId;
 use portcullis_wire::limit;
 use portcullis_wire::redirect::RedirectUri;
@@ -17,11 +17,9 @@ use portcullis_wire::scope::Scopes;
 use portcullis_wire::text::displayable;
 use serde_json::{Value, json};
 
-use super::{AdminError, LISTED, Rows, agent_row, client_id, client_row, grant_id};
+use super::{AdminError, LISTED, Rows, client_id, client_row};
 use crate::app::App;
-use crate::endpoint::account::subject;
 use crate::entropy::EntropyShapes as _;
-use crate::view::client_name;
 
 /// A client to be entered.
 pub(super) struct NewClient {
@@ -156,6 +154,7 @@ pub(super) async fn add(app: &App, new: NewClient) -> Rows {
         origin: Origin::Preregistered,
         metadata,
         secret: secret.as_ref().map(Opaque::digest),
+        management: None,
         ceiling,
         introspects,
         enabled: true,
@@ -195,54 +194,49 @@ pub(super) async fn remove(app: &App, text: &str) -> Rows {
         },
     )
     .await?
-    .map_err(|_| invalid(format!("there is no client `{text}`; `portcullis clients list` shows them")))?;
+    .map_err(|_| no_client(text))?;
     Ok(vec![json!({ "client_id": id, "removed": true })])
 }
 
-pub(super) async fn agents(app: &App, all: bool) -> Rows {
-    let rows = app.agents(AgentQuery { ended: all, most: LISTED, ..AgentQuery::default() }).await?;
-    Ok(rows
-        .iter()
-        .map(|row| {
-            agent_row(&row.grant, &row.client.as_ref().map(client_name).unwrap_or_default(), &subject(row))
-        })
-        .collect())
+/// Every agent of a client.
+pub(super) async fn cut_off(app: &App, text: &str) -> Rows {
+    let id = client_id(text)?;
+    let clients = ClientsOf::One(id.clone());
+    app.settle(
+        |store| store.client(id.clone()),
+        |client, now| match client {
+            Some(_) => revoke::clients(&clients, now),
+            None => Verdict::refuse(Refusal::ClientUnknown),
+        },
+    )
+    .await?
+    .map_err(|_| no_client(text))?;
+    Ok(vec![json!({ "client_id": id, "revoked": true })])
 }
 
-async fn one(app: &App, id: portcullis_wire::id::GrantId) -> Rows {
-    let rows = app.agents(AgentQuery { ended: true, most: 1, id: Some(id), ..AgentQuery::default() }).await?;
-    Ok(rows
-        .iter()
-        .map(|row| {
-            agent_row(&row.grant, &row.client.as_ref().map(client_name).unwrap_or_default(), &subject(row))
-        })
-        .collect())
+/// Every agent of the clients whose ids lie on a host.
+pub(super) async fn cut_off_domain(app: &App, text: &str) -> Rows {
+    let host = url::Host::parse(text)
+        .map_err(|_| invalid(format!("`{text}` is no host name; write it alone, such as `claude.ai`")))?
+        .to_string();
+    let clients = ClientsOf::Domain(host.clone());
+    let of = AgentQuery { ended: true, most: 1, ..AgentQuery::default() };
+    app.settle(|store| store.agents(of.clone()), |_, now| revoke::clients(&clients, now)).await??;
+    Ok(vec![json!({ "domain": host, "revoked": true })])
 }
 
-fn unknown(text: &str, refusal: Refusal) -> AdminError {
-    match refusal {
-        Refusal::AgentUnknown => {
-            invalid(format!("there is no agent `{text}`; `portcullis agents list --all` shows them"))
-        }
-        Refusal::GrantEnded => {
-            invalid(format!("the agent `{text}` has ended for good; its person can connect it again"))
-        }
-        refusal => refusal.into(),
-    }
+/// Switches a client off or on.
+pub(super) async fn enable(app: &App, text: &str, enabled: bool) -> Rows {
+    let id = client_id(text)?;
+    app.settle(
+        |store| store.client(id.clone()),
+        |client, now| revoke::enable_client(client.as_ref(), enabled, now),
+    )
+    .await?
+    .map_err(|_| no_client(text))?;
+    Ok(app.store.client(id).await?.iter().map(client_row).collect())
 }
 
-pub(super) async fn revoke(app: &App, text: &str) -> Rows {
-    let id = grant_id(text)?;
-    app.settle(|store| store.grant_facts(id, None, None), revoke::by_admin)
-        .await?
-        .map_err(|refusal| unknown(text, refusal))?;
-    one(app, id).await
-}
-
-pub(super) async fn restore(app: &App, text: &str) -> Rows {
-    let id = grant_id(text)?;
-    app.settle(|store| store.grant_facts(id, None, None), revoke::restore)
-        .await?
-        .map_err(|refusal| unknown(text, refusal))?;
-    one(app, id).await
+fn no_client(text: &str) -> AdminError {
+    invalid(format!("there is no client `{text}`; `portcullis clients list` shows them"))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis_jose::key::Alg;
 use portcullis_rules::event::{Event, EventKind};
-use portcullis_rules::model::{KeyRecord, KeyState};
+use portcullis_rules::model::{CutTarget, KeyRecord, KeyState};
 use portcullis_rules::refusal::Refusal;
 use portcullis_rules::settings::LONGEST_ACCESS_TOKEN;
 use portcullis_rules::verdict::{Verdict, Write};
@@ -68,6 +68,45 @@ pub(super) async fn rotate(app: &App) -> Rows {
     let rows = app.store.keys().await?;
     app.follow_keys(&rows).map_err(|_| AdminError::Unavailable)?;
     Ok(rows.iter().map(key_row).collect())
+}
+
+/// A key that must not be trusted any more: every token it signed is refused from now on, and if it was the signing one,
+/// the next takes its place at once, however lately it was published.
+pub(super) async fn revoke(app: &App, kid: &str) -> Rows {
+    let keys = app.store.keys().await?;
+    let known = keys.iter().find(|key| key.kid == kid);
+    let known = known.ok_or_else(|| {
+        AdminError::Invalid(format!("there is no key `{kid}`; `portcullis keys list` shows them"))
+    })?;
+    let alg = Alg::parse(&known.alg).ok_or(AdminError::Unavailable)?;
+    let fresh = keyring::make(alg, KeyState::Next, &app.sealer, app.entropy.bytes(), app.now())
+        .map_err(|_| AdminError::Unavailable)?;
+    app.settle(|store| store.keys(), |keys, now| revoked(keys, kid, &fresh, now)).await??;
+    let rows = app.store.keys().await?;
+    app.follow_keys(&rows).map_err(|_| AdminError::Unavailable)?;
+    Ok(rows.iter().map(key_row).collect())
+}
+
+fn revoked(keys: &[KeyRecord], kid: &str, fresh: &KeyRecord, now: UnixTime) -> Verdict<()> {
+    let Some(key) = keys.iter().find(|key| key.kid == kid) else { return Verdict::refuse(Refusal::KeyMoved) };
+    let moved = |kid: &str, from, to| Write::MoveKey { kid: kid.to_owned(), from, to, at: now };
+    let mut verdict = Verdict::yes(());
+    match key.state {
+        KeyState::Revoked => return verdict,
+        KeyState::Retired => {}
+        KeyState::Next => verdict = verdict.writing(Write::AddKey(fresh.clone())),
+        KeyState::Active => {
+            let next = keys.iter().find(|other| other.alg == key.alg && other.state == KeyState::Next);
+            let Some(next) = next else { return Verdict::refuse(Refusal::KeyMoved) };
+            verdict = verdict
+                .writing(moved(&next.kid, KeyState::Next, KeyState::Active))
+                .writing(Write::AddKey(fresh.clone()));
+        }
+    }
+    verdict
+        .writing(moved(kid, key.state, KeyState::Revoked))
+        .writing(Write::Cut(CutTarget::Key(kid.to_owned()), now))
+        .writing(Write::Audit(Event::new(EventKind::KeyRevoked, now)))
 }
 
 fn moved(keys: &[KeyRecord], fresh: &[KeyRecord], now: UnixTime) -> Verdict<()> {

@@ -1,12 +1,15 @@
 //! Accounts and set-up links.
 
 use portcullis_jose::mint::SetupLink;
+use portcullis_rules::event::{Event, EventKind};
+use portcullis_rules::groups::{self, Group};
 use portcullis_rules::model::{User, account_key};
-use portcullis_rules::people;
+use portcullis_rules::verdict::{Verdict, Write};
+use portcullis_rules::{people, revoke};
 use portcullis_wire::id::UserId;
 use serde_json::json;
 
-use super::{AdminError, Rows, named, on_user, user_row};
+use super::{AdminError, Rows, named, on_user, person, user_row};
 use crate::app::App;
 use crate::entropy::EntropyShapes as _;
 use crate::view::rfc3339;
@@ -55,7 +58,15 @@ pub(super) async fn add(app: &App, name: &str, password: String, admin: bool) ->
     let hash = hashed(app, password).await?;
     let key = account_key(&name);
     let id = UserId::from_number(app.entropy.secret_number());
-    let user = User { id, name, password: hash, admin, enabled: true, created_at: app.now() };
+    let user = User {
+        id,
+        name,
+        password: hash,
+        admin,
+        enabled: true,
+        groups: std::collections::BTreeSet::new(),
+        created_at: app.now(),
+    };
     app.settle(
         |store| store.user_by_key(key.clone()),
         |taken, now| people::add(user.clone(), taken.is_some(), now),
@@ -88,4 +99,50 @@ pub(super) async fn remove(app: &App, name: &str) -> Rows {
     let user = named(app, name).await?;
     on_user(app, user.id, |now| people::remove(user.id, now)).await?;
     Ok(vec![json!({ "id": user.id, "name": user.name, "removed": true })])
+}
+
+/// Ends every agent of a person; the account stays.
+pub(super) async fn cut_off(app: &App, name: &str) -> Rows {
+    let user = named(app, name).await?;
+    on_user(app, user.id, |now| revoke::person(user.id, now)).await
+}
+
+/// Puts a person into exactly these groups.
+pub(super) async fn put_into(app: &App, name: &str, names: Vec<String>) -> Rows {
+    let user = named(app, name).await?;
+    let mut wanted = std::collections::BTreeSet::new();
+    for name in names {
+        let group = Group::parse(&name).ok_or_else(|| {
+            AdminError::Invalid(format!(
+                "`{name}` is no name of a group: it has small letters, digits and `-_.@`, and begins with a letter or digit"
+            ))
+        })?;
+        wanted.insert(group);
+    }
+    app.settle(|store| store.user(user.id), |user, now| groups::set(user.as_ref(), wanted.clone(), now))
+        .await??;
+    Ok(app.store.user(user.id).await?.iter().map(user_row).collect())
+}
+
+/// Removes an account, if it is still there, and erases what the trail knows of the person. The trail stays whole.
+pub(super) async fn erase(app: &App, text: &str) -> Rows {
+    let id = person(app, text).await?;
+    // What is on its way to the trail gets there first, and is erased with the rest.
+    app.trail.forget_name(id);
+    app.trail.write().await;
+    app.settle(
+        |store| store.user(id),
+        |user, now| {
+            let verdict = match user {
+                Some(_) => people::remove(id, now),
+                None => Verdict::yes(()),
+            };
+            verdict
+                .writing(Write::ErasePerson(id))
+                .writing(Write::Audit(Event::new(EventKind::UserErased, now).user(id)))
+        },
+    )
+    .await??;
+    app.trail.forget_name(id);
+    Ok(vec![json!({ "id": id, "erased": true })])
 }

@@ -1,0 +1,300 @@
+//! The trail of what agents do: gathered for a moment and committed together, or on disk before the call where the owner
+//! wants that.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use portcullis_gateway::ports::{BoxFuture, Call, Ending, Journal, Unavailable};
+use portcullis_guard::{Agent, Clock};
+use portcullis_rules::event::{CallFacts, Event, EventKind, Personal};
+use portcullis_rules::verdict::Write;
+use portcullis_store::{CommitError, Store};
+use portcullis_wire::id::{ClientId, GrantId, UserId};
+use portcullis_wire::resource::Resource;
+use portcullis_wire::scope::Scopes;
+use portcullis_wire::time::UnixTime;
+use tokio::sync::Notify;
+
+use crate::settings::{AuditSettings, Calls, WhenFull};
+
+/// How long rows are gathered before they are committed. With the time of a commit this is what a crash may lose, of
+/// calls alone: decisions are in their own commits.
+const GATHER: Duration = Duration::from_millis(20);
+/// Rows of one commit.
+const BATCH: usize = 1024;
+/// Rows that wait at the most, about half a kilobyte each, when the disk does not take them.
+const WAITING: usize = 32 * 1024;
+/// Refused scopes that wait to be noted; those beyond are noted at their next refusal.
+const WANTED: usize = 4096;
+/// Reasons and resources that refusals are counted by in one minute; those beyond count as one.
+const REFUSALS: usize = 1024;
+/// How long a commit that failed waits for its next try.
+const AGAIN: Duration = Duration::from_millis(500);
+/// People whose names are remembered between rows.
+const NAMES: usize = 4096;
+/// How long a remembered name counts.
+const NAME_LIFE: Duration = Duration::from_secs(60);
+
+/// Scopes that an agent was refused for lack of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Want {
+    pub(crate) grant: GrantId,
+    pub(crate) client: ClientId,
+    pub(crate) scopes: Scopes,
+}
+
+#[derive(Default)]
+struct Gathered {
+    rows: Vec<(Event, Option<UserId>)>,
+    wants: Vec<Want>,
+    /// Refusals with nobody proven behind them, in the minute that is not over.
+    refusals: HashMap<(Option<Resource>, &'static str), u32>,
+    minute: i64,
+    names: HashMap<UserId, (Option<String>, UnixTime)>,
+}
+
+/// Gathers rows, and writes them.
+pub(crate) struct Trail {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    settings: AuditSettings,
+    gathered: Mutex<Gathered>,
+    /// Rows are there to be written.
+    wake: Notify,
+    /// The last commit of rows failed.
+    failing: AtomicBool,
+    /// Rows that found no place.
+    lost: AtomicU64,
+}
+
+impl Trail {
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, settings: AuditSettings) -> Self {
+        Self {
+            store,
+            clock,
+            settings,
+            gathered: Mutex::default(),
+            wake: Notify::new(),
+            failing: AtomicBool::new(false),
+            lost: AtomicU64::new(0),
+        }
+    }
+
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn gather(&self, event: Event) {
+        let mut gathered = self.gathered();
+        if gathered.rows.len() >= WAITING {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let user = event.user;
+        gathered.rows.push((event, user));
+        let first = gathered.rows.len() == 1;
+        drop(gathered);
+        if first {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Writes rows as they come, until it is dropped.
+    pub(crate) async fn keep(&self) {
+        loop {
+            self.wake.notified().await;
+            tokio::time::sleep(GATHER).await;
+            while !self.write().await {
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+
+    /// Writes all that was gathered; whether it could. What could not be written waits for the next time.
+    pub(crate) async fn write(&self) -> bool {
+        loop {
+            let rows: Vec<_> = {
+                let mut gathered = self.gathered();
+                let some = gathered.rows.len().min(BATCH);
+                gathered.rows.drain(..some).collect()
+            };
+            if rows.is_empty() {
+                return true;
+            }
+            let mut writes = Vec::with_capacity(rows.len());
+            for (event, user) in &rows {
+                writes.push(Write::Audit(self.named(event.clone(), *user).await));
+            }
+            match self.store.commit(Vec::new(), writes).await {
+                Ok(_) => self.recover(),
+                Err(error) => {
+                    self.fail(&error);
+                    let mut gathered = self.gathered();
+                    let newer = std::mem::replace(&mut gathered.rows, rows);
+                    let room = WAITING.saturating_sub(gathered.rows.len());
+                    let lost = newer.len().saturating_sub(room);
+                    gathered.rows.extend(newer.into_iter().take(room));
+                    self.lost.fetch_add(lost as u64, Ordering::Relaxed);
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn fail(&self, error: &CommitError) {
+        if !self.failing.swap(true, Ordering::AcqRel) {
+            tracing::error!(%error, "the audit trail cannot be written");
+        }
+    }
+
+    fn recover(&self) {
+        if self.failing.swap(false, Ordering::AcqRel) {
+            tracing::info!("the audit trail can be written again");
+        }
+        let lost = self.lost.swap(0, Ordering::AcqRel);
+        if lost > 0 {
+            tracing::error!(lost, "rows of the audit trail found no place while it could not be written");
+        }
+    }
+
+    /// The row with the name of its person, as it is now.
+    async fn named(&self, event: Event, user: Option<UserId>) -> Event {
+        let Some(user) = user else { return event };
+        let now = self.clock.now();
+        let known = self.gathered().names.get(&user).filter(|(_, at)| now < *at + NAME_LIFE).cloned();
+        let name = match known {
+            Some((name, _)) => name,
+            None => {
+                let name = self.store.user(user).await.ok().flatten().map(|user| user.name);
+                let mut gathered = self.gathered();
+                if gathered.names.len() >= NAMES {
+                    gathered.names.clear();
+                }
+                gathered.names.insert(user, (name.clone(), now));
+                name
+            }
+        };
+        let person = event.person.as_deref().cloned().unwrap_or_default();
+        event.person(Personal { name, ..person })
+    }
+
+    /// Forgets the name of someone who is to be erased.
+    pub(crate) fn forget_name(&self, user: UserId) {
+        self.gathered().names.remove(&user);
+    }
+
+    /// The scopes that were refused since this was last asked.
+    pub(crate) fn take_wants(&self) -> Vec<Want> {
+        std::mem::take(&mut self.gathered().wants)
+    }
+
+    /// Turns the refusals of minutes that are over into rows; of every minute, if `all`.
+    pub(crate) fn count_refusals(&self, all: bool) {
+        let now = self.clock.now();
+        let minute = now.seconds().div_euclid(60);
+        let mut gathered = self.gathered();
+        if gathered.minute == minute && !all {
+            return;
+        }
+        gathered.minute = minute;
+        let counted = std::mem::take(&mut gathered.refusals);
+        drop(gathered);
+        for ((resource, reason), count) in counted {
+            let mut event = Event::new(EventKind::RefusedUnproven, now).reason(reason).count(count);
+            event.resource = resource;
+            self.gather(event);
+        }
+    }
+
+    fn row(&self, call: &Call, kind: EventKind, ending: Option<Ending>, latency: Option<Duration>) -> Event {
+        let agent = &call.agent;
+        let mut event = Event::new(kind, self.clock.now())
+            .client(&agent.client)
+            .access(&agent.resource, &call.scopes)
+            .call(CallFacts {
+                request: Some(call.request.clone()),
+                trace: call.trace.clone(),
+                method: call.method.clone().into_owned(),
+                name: call.name.clone(),
+                decision: call.decision.as_str().into(),
+                rule: Some(call.rule.clone().into_owned()),
+                latency,
+                ending: ending.map(word),
+            })
+            .person(Personal { name: None, arguments: call.arguments, values: call.values.clone() });
+        event.grant = agent.grant;
+        event.user = agent.subject.parse().ok();
+        event
+    }
+
+    fn may_go(&self) -> Result<(), Unavailable> {
+        let full = self.failing.load(Ordering::Acquire) || self.gathered().rows.len() >= WAITING;
+        if full && self.settings.when_full == WhenFull::Stop { Err(Unavailable) } else { Ok(()) }
+    }
+}
+
+fn word(ending: Ending) -> std::borrow::Cow<'static, str> {
+    match ending {
+        Ending::Answered => "answered".into(),
+        Ending::ToolError => "tool_error".into(),
+        Ending::Error(code) => format!("error {code}").into(),
+        Ending::Upstream(status) => format!("upstream {status}").into(),
+        Ending::Left => "left".into(),
+        Ending::Cut => "cut".into(),
+    }
+}
+
+impl Journal for Trail {
+    fn admit<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<(), Unavailable>> {
+        Box::pin(async move {
+            if self.settings.calls == Calls::Batched {
+                return self.may_go();
+            }
+            let event = self.row(call, EventKind::of_method(&call.method), None, None);
+            let user = event.user;
+            let row = Write::Audit(self.named(event, user).await);
+            match self.store.commit(Vec::new(), vec![row]).await {
+                Ok(_) => {
+                    self.recover();
+                    Ok(())
+                }
+                Err(error) => {
+                    self.fail(&error);
+                    if self.settings.when_full == WhenFull::Stop { Err(Unavailable) } else { Ok(()) }
+                }
+            }
+        })
+    }
+
+    fn note(&self, call: Call, ending: Option<Ending>, latency: Duration) {
+        // A call that was forwarded has its first row already where calls are written down before.
+        let kind = match (self.settings.calls, ending) {
+            (Calls::Before, Some(_)) => EventKind::ToolAnswered,
+            _ => EventKind::of_method(&call.method),
+        };
+        self.gather(self.row(&call, kind, ending, Some(latency)));
+    }
+
+    fn unproven(&self, resource: &Resource, reason: &'static str) {
+        let mut gathered = self.gathered();
+        let key = (Some(resource.clone()), reason);
+        let key = if gathered.refusals.len() >= REFUSALS && !gathered.refusals.contains_key(&key) {
+            (None, "other")
+        } else {
+            key
+        };
+        let count = gathered.refusals.entry(key).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    fn wanted(&self, agent: &Agent, scopes: &Scopes) {
+        let Some(grant) = agent.grant else { return };
+        let want = Want { grant, client: agent.client.clone(), scopes: scopes.clone() };
+        let mut gathered = self.gathered();
+        if gathered.wants.len() < WANTED && !gathered.wants.contains(&want) {
+            gathered.wants.push(want);
+        }
+    }
+}
