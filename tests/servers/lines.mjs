@@ -11,6 +11,8 @@ export class LineClient {
   #args;
   /** It asks for a new consent when a scope is missing. */
   stepsUp = true;
+  /** It says that it can show pages to its person. */
+  elicits = true;
 
   /** `args(open)` makes the words from what `open` was given. */
   constructor(program, args) {

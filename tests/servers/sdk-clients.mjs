@@ -22,6 +22,8 @@ class SdkClient {
     this.#options = options;
     /** Whether it asks for a new consent when a scope is missing. */
     this.stepsUp = options.stepsUp;
+    /** Whether it says that it can show pages to its person. */
+    this.elicits = options.elicits;
   }
 
   async open({ url, name, hands, log }) {
@@ -99,7 +101,7 @@ class SdkClient {
 }
 
 /**
- * `elicits`: whether it says that it can show pages to its person. Version 1 meets a missing scope with a refresh, as
+ * Version 1 meets a missing scope with a refresh, as
  * long as it has a refresh token, and so gets there only once the person has allowed the scope elsewhere.
  */
 export const typescript1 = () => new SdkClient(v1.sdk, v1.onElicit, { elicits: false, stepsUp: false });

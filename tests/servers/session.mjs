@@ -3,12 +3,15 @@ import { rmSync } from "node:fs";
 import { launch, Person } from "../clients/browser.mjs";
 import { scratch } from "../clients/places.mjs";
 import { Report, Stopped } from "../clients/report.mjs";
+import * as command from "./command.mjs";
 import * as conformance from "./conformance.mjs";
 import * as whole from "./whole.mjs";
+import { CAN } from "./can.mjs";
 
 const ACCOUNT = { name: "alex", password: "correct horse battery staple" };
 const PARTS = [
   ["official server suite", conformance.run],
+  ...(CAN.stdio ? [["guard before a command", command.run]] : []),
   ["real servers", whole.run],
 ];
 

@@ -2,8 +2,9 @@
 import path from "node:path";
 import { node22, python } from "../clients/places.mjs";
 import { freePort } from "../clients/server.mjs";
+import { CAN } from "./can.mjs";
 import { startChild } from "./child.mjs";
-import { everything, here } from "./places.mjs";
+import { everything, here, packages } from "./places.mjs";
 
 /** What the reference server can do, over whichever transport. */
 const EVERYTHING = {
@@ -11,6 +12,10 @@ const EVERYTHING = {
   more: { name: "get-sum", args: { a: 19, b: 23 }, says: "42" },
   asks: { name: "get-structured-content", args: { location: "New York" }, says: "temperature" },
 };
+
+/** The reference server as a program that speaks stdio, and what such a program must be allowed to read. */
+export const stdioCommand = [node22, everything, "stdio"];
+export const stdioReads = [packages, path.dirname(node22)];
 
 /** Runs the reference server on a free port, in the way that `word` names. */
 const listening = (word, at) => async (directory) => {
@@ -33,7 +38,7 @@ export const UPSTREAMS = [
   {
     name: "server-everything over SSE",
     path: "/everything-sse",
-    on: false,
+    on: CAN.sse,
     start: async (directory) => {
       const started = await listening("sse", "/sse")(directory);
       return { ...started, config: { ...started.config, transport: "sse" } };
@@ -43,8 +48,8 @@ export const UPSTREAMS = [
   {
     name: "server-everything over stdio",
     path: "/everything-stdio",
-    on: false,
-    start: async () => ({ stop: () => {}, config: { command: node22, args: [everything, "stdio"] } }),
+    on: CAN.stdio,
+    start: async () => ({ stop: () => {}, config: { command: stdioCommand, read: stdioReads } }),
     ...EVERYTHING,
   },
   {

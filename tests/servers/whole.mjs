@@ -3,6 +3,7 @@ import path from "node:path";
 import { finish, Server } from "../clients/server.mjs";
 import { python, root } from "../clients/places.mjs";
 import { Stopped } from "../clients/report.mjs";
+import { CAN } from "./can.mjs";
 import { LineClient } from "./lines.mjs";
 import { here } from "./places.mjs";
 import { typescript1, typescript2, typescript2Newest } from "./sdk-clients.mjs";
@@ -14,9 +15,6 @@ const rmcp = path.join(target, "debug/rmcp-client");
 
 /** How many servers are walked to at the same time. */
 const WORKERS = 2;
-
-/** What the gateway can do, of what a walk may need. */
-const CAN = { confirm: false, want: false };
 
 const pythonClient = (mode) => () =>
   new LineClient(python, ({ url, name, hands }) => [path.join(here, "python_client.py"), url, hands.callback.url, name, mode]);

@@ -1,0 +1,11 @@
+// What the gateway can do, of what these tests ask of it.
+export const CAN = {
+  /** Servers of the old SSE transport. */
+  sse: false,
+  /** Servers that are programs and speak stdio. */
+  stdio: false,
+  /** Calls that wait for their person. */
+  confirm: false,
+  /** A person allows later what an agent was refused. */
+  want: false,
+};
