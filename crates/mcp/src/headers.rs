@@ -117,6 +117,18 @@ pub fn decode(value: &str) -> Option<String> {
     }
 }
 
+/// Writes a value as [`decode`] reads it: as it is where a header can carry it, else in the `=?base64?…?=` form.
+pub fn encode(value: &str) -> Option<HeaderValue> {
+    let is_plain = value.bytes().all(|b| matches!(b, b' '..=b'~'))
+        && value.trim() == value
+        && !value.is_empty()
+        && !value.starts_with(WRAP_START);
+    match is_plain {
+        true => HeaderValue::from_str(value).ok(),
+        false => HeaderValue::from_str(&format!("{WRAP_START}{}{WRAP_END}", STANDARD.encode(value))).ok(),
+    }
+}
+
 /// Whether a revision is a date from the first stateless one on; dates in this form sort as text does.
 fn is_stateless(version: &str) -> bool {
     let shaped = version.len() == STATELESS.len()
@@ -227,6 +239,15 @@ mod tests {
             ),
         ] {
             assert_eq!(judge(CALL, &sent), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn w10_what_is_written_is_read_again() {
+        for value in ["a", "delete note", " a", "", "d\u{e9}l", "a\nb", "=?base64?YQ==?=", "=?base64?", "a?="]
+        {
+            let written = encode(value).unwrap();
+            assert_eq!(decode(written.to_str().unwrap()).as_deref(), Some(value), "{value:?}");
         }
     }
 

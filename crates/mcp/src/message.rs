@@ -3,13 +3,15 @@
 use portcullis_wire::{json, limit};
 use serde_json::{Map, Value};
 
+use crate::elicit::{Declared, META_CAPABILITIES};
 use crate::error::MessageError;
 use crate::fold::fold;
 
 /// Members of a message that decide something.
 const MEMBERS: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error"];
 /// Members of `params` that decide something.
-const PARAMS: &[&str] = &["name", "uri", "arguments", "taskId", "_meta"];
+const PARAMS: &[&str] =
+    &["name", "uri", "arguments", "taskId", "_meta", "requestState", "inputResponses", "capabilities"];
 /// Methods that reach something by its name.
 const CALLS: &[&str] = &["tools/call", "prompts/get", "resources/read"];
 /// The member of `_meta` that names the protocol revision (MCP 2026-07-28).
@@ -71,7 +73,7 @@ impl Message {
                 refuse_variants(params, PARAMS)?;
                 match params.get("_meta") {
                     None => {}
-                    Some(Value::Object(meta)) => refuse_variants(meta, &[META_VERSION])?,
+                    Some(Value::Object(meta)) => refuse_variants(meta, &[META_VERSION, META_CAPABILITIES])?,
                     Some(_) => return Err(MessageError::Params),
                 }
             }
@@ -132,7 +134,23 @@ impl Message {
         self.param("_meta")?.get(META_VERSION)?.as_str()
     }
 
-    fn param(&self, member: &str) -> Option<&Value> {
+    /// What the client says in this very message that it can show its person (since 2026-07-28 in `_meta`, before
+    /// that in `initialize`).
+    pub fn declared(&self) -> Declared {
+        let own = match self.method() {
+            Some("initialize") => self.param("capabilities"),
+            _ => self.param("_meta").and_then(|meta| meta.get(META_CAPABILITIES)),
+        };
+        Declared::of(own)
+    }
+
+    /// The result of a response; none if it is an error, or no response.
+    pub fn result(&self) -> Option<&Value> {
+        self.members.get("result")
+    }
+
+    /// A parameter by its name.
+    pub fn param(&self, member: &str) -> Option<&Value> {
         self.params()?.get(member)
     }
 
