@@ -24,7 +24,8 @@ use crate::settings::GatewayError;
 const IDLE: Duration = Duration::from_secs(4);
 /// How many idle connections are kept.
 const IDLE_CONNECTIONS: usize = 64;
-/// Largest head of a response, in bytes; also the most that waits to be written on one connection.
+/// Where the head of a response ends being read on, in bytes, give or take one read; also the most that waits to be
+/// written on one connection.
 const RESPONSE_HEAD: usize = 64 * 1024;
 
 pub(crate) type Upstream = Client<Within<HttpsConnector<HttpConnector>>, CallerBody>;

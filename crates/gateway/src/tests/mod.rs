@@ -1,9 +1,13 @@
 //! The gateway between real sockets: upstreams on loopback, some honest and some not.
 
+mod bad_days;
 mod body;
+mod credentials;
 mod faults;
 mod framing;
+mod identity;
 mod pass;
+mod sse;
 mod stream;
 mod strip;
 mod tls;

@@ -339,3 +339,27 @@ impl EventStream {
         self.until.as_ref().map(|id| event(&failed.message(id)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_nobody_hears_the_latest_is_kept() {
+        let mut state = State::default();
+        for number in 0..EARLY + 8 {
+            let note = format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{number}}}"#);
+            assert!(state.reader_of(note.into()).is_none());
+        }
+        for (name, data) in [
+            ("an answer nobody waits for", r#"{"jsonrpc":"2.0","id":1,"result":{}}"#),
+            ("two readings", r#"{"jsonrpc":"2.0","method":"a","method":"b"}"#),
+            ("a batch", r#"[{"jsonrpc":"2.0","method":"a"}]"#),
+            ("no JSON", "<html>"),
+        ] {
+            assert!(state.reader_of(Bytes::from(data)).is_none(), "{name}");
+        }
+        assert_eq!(state.early.len(), EARLY);
+        assert!(state.early[0].ends_with(b":8}"), "{:?}", state.early[0]);
+    }
+}
