@@ -7,7 +7,7 @@ import { Server } from "../clients/server.mjs";
 import { CAN } from "./can.mjs";
 import { startChild } from "./child.mjs";
 import { openHeaderProxy } from "./header-proxy.mjs";
-import { here, packages } from "./places.mjs";
+import { here } from "./places.mjs";
 import { differences, REQUIRED, runSuite, verdict } from "./suite.mjs";
 import { obtainToken } from "./gateway-token.mjs";
 
