@@ -265,7 +265,7 @@ const BETWEEN: &str =
 /// The statement for a question, and what is put into it: rows after `bounds.0`, and before `bounds.1`.
 fn statement(query: &AuditQuery, bounds: (u64, Option<u64>)) -> (String, Vec<Value>) {
     let mut sql = format!("SELECT {COLUMNS} {FROM} WHERE audit.seq > ?");
-    let mut given = vec![Value::Integer(bounds.0.cast_signed())];
+    let mut given = vec![Value::Integer(i64::try_from(bounds.0).unwrap_or(i64::MAX))];
     let mut only = |clause: &str, value: Option<Value>| {
         if let Some(value) = value {
             sql.push_str(clause);

@@ -21,7 +21,7 @@ fn place() -> (TempDir, PathBuf) {
 }
 
 fn open(path: &Path) -> Sqlite {
-    Sqlite::open(path, Options::default()).unwrap()
+    Sqlite::open(path, Options::new(salts())).unwrap()
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ fn a_database_of_a_newer_version_is_left_untouched() {
     file.execute("INSERT INTO schema_version VALUES (99, '0099_later', x'00')", []).unwrap();
     drop(file);
     let before = fs::read(&path).unwrap();
-    let refused = Sqlite::open(&path, Options::default()).unwrap_err();
+    let refused = Sqlite::open(&path, Options::new(salts())).unwrap_err();
     assert!(matches!(refused, OpenError::TooNew { found: 99, .. }), "{refused:?}");
     assert!(refused.to_string().contains("newer version"), "{refused}");
     assert_eq!(fs::read(&path).unwrap(), before);
@@ -121,29 +121,17 @@ fn a_database_of_an_altered_schema_or_another_program_is_refused() {
     let file = Connection::open(&path).unwrap();
     file.execute("UPDATE schema_version SET checksum = zeroblob(32)", []).unwrap();
     drop(file);
-    assert!(matches!(Sqlite::open(&path, Options::default()), Err(OpenError::Altered(1))));
+    assert!(matches!(Sqlite::open(&path, Options::new(salts())), Err(OpenError::Altered(1))));
 
     let (_directory, path) = place();
     Connection::open(&path).unwrap().execute_batch("CREATE TABLE recipes (name TEXT)").unwrap();
-    assert!(matches!(Sqlite::open(&path, Options::default()), Err(OpenError::Foreign)));
+    assert!(matches!(Sqlite::open(&path, Options::new(salts())), Err(OpenError::Foreign)));
 
     let (directory, path) = place();
     fs::write(&path, "no database at all, and long enough to be read as one".repeat(20)).unwrap();
-    assert!(matches!(Sqlite::open(&path, Options::default()), Err(OpenError::Sqlite(_))));
+    assert!(matches!(Sqlite::open(&path, Options::new(salts())), Err(OpenError::Sqlite(_))));
     let missing = directory.path().join("missing").join("portcullis.db");
-    assert!(matches!(Sqlite::open(&missing, Options::default()), Err(OpenError::File(_))));
-}
-
-#[tokio::test]
-async fn the_audit_trail_is_append_only() {
-    let (_directory, path) = place();
-    let store = open(&path);
-    store.commit(vec![], vec![Write::Audit(Event::new(EventKind::SignedIn, hours(1)))]).await.unwrap();
-    drop(store);
-    let file = Connection::open(&path).unwrap();
-    for sql in ["UPDATE events SET at = 0", "DELETE FROM events"] {
-        assert!(file.execute(sql, []).unwrap_err().to_string().contains("append-only"), "{sql}");
-    }
+    assert!(matches!(Sqlite::open(&missing, Options::new(salts())), Err(OpenError::File(_))));
 }
 
 /// Fills the file until it is full; how many verdicts were acknowledged.
@@ -162,7 +150,7 @@ async fn fill(store: &Sqlite) -> u64 {
 #[tokio::test]
 async fn t_full_a_full_disk_is_told_reads_go_on_and_room_brings_it_back() {
     let (_directory, path) = place();
-    let small = Options { max_pages: Some(60), ..Options::default() };
+    let small = Options { max_pages: Some(80), ..Options::new(salts()) };
     let store = Sqlite::open(&path, small.clone()).unwrap();
     store.commit(vec![], vec![Write::AddUser(user(0)), Write::AddGrant(grant(0))]).await.unwrap();
     let acknowledged = fill(&store).await;
@@ -207,7 +195,7 @@ async fn fill_again(store: &Sqlite) {
 #[tokio::test]
 async fn as_many_verdicts_wait_as_may_wait() {
     let (_directory, path) = place();
-    let store = Sqlite::open(&path, Options { queue: 2, ..Options::default() }).unwrap();
+    let store = Sqlite::open(&path, Options { queue: 2, ..Options::new(salts()) }).unwrap();
     // Another process holds the file, so that the writer waits with the first verdict in its hands.
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();

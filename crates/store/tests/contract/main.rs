@@ -6,6 +6,7 @@
     reason = "a test that is surprised stops, also outside the test function itself"
 )]
 
+mod audit;
 mod cases;
 mod cut_off;
 mod facts;
@@ -15,6 +16,7 @@ mod model;
 mod picture;
 mod race;
 mod sweep;
+mod tamper;
 
 use std::sync::Arc;
 
@@ -54,6 +56,14 @@ macro_rules! every_store {
 }
 
 every_store! {
+    audit::w19_entries_stand_in_one_chain_in_the_order_of_commits,
+    audit::t_audit_a_hundred_writers_make_one_chain,
+    audit::w19_the_trail_is_asked_by_everything_it_knows,
+    audit::t_audit_erasing_a_person_keeps_the_chain_and_only_theirs_goes,
+    audit::w19_a_checkpoint_is_about_a_row_that_is_there,
+    audit::t_audit_old_rows_go_only_up_to_a_checkpoint,
+    audit::t_audit_removing_is_bounded_and_what_goes_is_not_shown,
+    audit::w19_verifying_goes_on_over_many_pages,
     cases::every_expectation_holds_or_conflicts,
     cases::every_write_holds_or_conflicts,
     cases::a_conflict_writes_nothing_of_its_verdict,
