@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn t_rug_pull_the_first_whole_list_is_accepted_and_later_changes_are_held() {
+    fn t_tool_drift_the_first_whole_list_is_accepted_and_later_changes_are_held() {
         let (read, write) = (tool("read", "reads"), tool("write", "writes"));
         let part = take(&ToolBook::default(), std::slice::from_ref(&read), false, NewTools::Hold);
         let book = after(ToolBook::default(), &part);
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn t_rug_pull_going_away_does_not_wash_a_change_clean() {
+    fn t_tool_drift_going_away_does_not_wash_a_change_clean() {
         let (read, write) = (tool("read", "reads"), tool("write", "writes"));
         let first = take(&ToolBook::default(), &[read.clone(), write.clone()], true, NewTools::Hold);
         let book = after(ToolBook::default(), &first);

@@ -154,3 +154,53 @@ fn migrate(connection: &mut Connection, options: &Options) -> Result<(), OpenErr
     transaction.commit()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use portcullis_wire::id::{ClientId, GrantId, UserId};
+
+    use super::*;
+    use crate::audit::Salts;
+    use crate::sqlite::read;
+
+    /// Rows that the first published schema holds read back, with nothing of what came later.
+    #[test]
+    fn a_database_of_the_first_schema_is_brought_up_to_date() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("portcullis.db");
+        let (version, name, statements) = MIGRATIONS[0];
+        let file = Connection::open(&path).unwrap();
+        file.pragma_update(None, "application_id", APPLICATION).unwrap();
+        file.execute_batch(
+            "CREATE TABLE schema_version (
+                 version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum BLOB NOT NULL) STRICT",
+        )
+        .unwrap();
+        file.execute_batch(statements).unwrap();
+        let checksum = *Digest::of(statements.as_bytes()).as_bytes();
+        file.execute("INSERT INTO schema_version VALUES (?1, ?2, ?3)", (version, name, checksum)).unwrap();
+        let metadata = r#"{"name":"a","redirect_uris":[],"auth_method":"none","grant_types":[],"application_type":"native","scope":"","jwks":null,"jwks_uri":null,"client_uri":null}"#;
+        file.execute(
+            "INSERT INTO clients VALUES (1, 'a', 'registered', ?1, NULL, NULL, NULL, 1, 0, NULL)",
+            [metadata],
+        )
+        .unwrap();
+        file.execute_batch(
+            "INSERT INTO users VALUES (5, 'alex', 'Alex', 'x', 0, 1, 0);
+             INSERT INTO grants (id, client, user, resource, scopes, created_at, last_used_at)
+             VALUES (7, 'a', 5, 'https://h.example/mcp', 'read', 0, 0);",
+        )
+        .unwrap();
+        drop(file);
+        let open = writer(&path, &Options::new(Salts::new(|| [7; 32]))).unwrap();
+        let number = |stored: i64| super::super::rows::unsigned(stored);
+        let user = read::user(&open, UserId::from_number(number(5))).unwrap().unwrap();
+        assert!(user.groups.is_empty() && user.name == "Alex");
+        let client = read::client(&open, &ClientId::parse("a").unwrap()).unwrap().unwrap();
+        assert_eq!((client.management, client.metadata.name.as_str()), (None, "a"));
+        let facts = read::grant_facts(&open, GrantId::from_number(number(7)), None, None).unwrap();
+        let grant = facts.grant.unwrap();
+        assert!(grant.wanted.is_empty() && grant.personal.is_none());
+        assert_eq!(grant.scopes.to_string(), "read");
+    }
+}
