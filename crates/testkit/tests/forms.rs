@@ -79,6 +79,9 @@ async fn t_csrf_a_form_from_another_site_is_refused_whatever_it_holds() {
             "/sign-out",
             "/setup",
             "/account/revoke",
+            "/approve",
+            "/account/wanted",
+            "/account/rename",
             "/account/stop",
             "/account/password",
         ] {

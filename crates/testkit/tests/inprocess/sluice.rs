@@ -3,15 +3,17 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use portcullis_rules::event::Event;
+use portcullis_rules::audit::{AuditKeep, AuditQuery, AuditRow, Checkpoint, Head};
+use portcullis_rules::budget::Used;
 use portcullis_rules::facts::{
-    AgentQuery, AgentRow, BrowserFacts, CodeFacts, GrantFacts, MachineFacts, SetupFacts, SignInFacts,
+    AgentQuery, AgentRow, ApprovalQuery, ApprovalRow, AskFacts, BrowserFacts, CodeFacts, GrantFacts,
+    MachineFacts, PersonalFacts, SetupFacts, SignInFacts, ToolBook,
 };
 use portcullis_rules::model::{Client, Cut, KeyRecord, Origin, User};
 use portcullis_rules::verdict::{Expect, Write};
 use portcullis_store::{Answer, BrowserAsk, Commit, CommitError, Store, StoreError, Swept};
 use portcullis_wire::digest::Digest;
-use portcullis_wire::id::{ClientId, CodeId, GrantId, UserId};
+use portcullis_wire::id::{ApprovalId, ClientId, CodeId, GrantId, UserId};
 use portcullis_wire::resource::Resource;
 use portcullis_wire::time::UnixTime;
 use tokio::sync::Semaphore;
@@ -132,14 +134,44 @@ impl Store for Sluice {
     fn agents(&self, query: AgentQuery) -> Answer<'_, Vec<AgentRow>> {
         self.read(self.inner.agents(query))
     }
+    fn ask_facts(&self, grant: GrantId, call: Digest, at: UnixTime) -> Answer<'_, AskFacts> {
+        self.read(self.inner.ask_facts(grant, call, at))
+    }
+    fn approval(&self, id: ApprovalId) -> Answer<'_, ApprovalRow> {
+        self.read(self.inner.approval(id))
+    }
+    fn approvals(&self, query: ApprovalQuery) -> Answer<'_, Vec<ApprovalRow>> {
+        self.read(self.inner.approvals(query))
+    }
+    fn tools(&self, resource: Resource) -> Answer<'_, ToolBook> {
+        self.read(self.inner.tools(resource))
+    }
+    fn uses(&self, since: UnixTime) -> Answer<'_, Vec<Used>> {
+        self.read(self.inner.uses(since))
+    }
+    fn personal_facts(&self, user: UserId, at: UnixTime) -> Answer<'_, PersonalFacts> {
+        self.read(self.inner.personal_facts(user, at))
+    }
     fn keys(&self) -> Answer<'_, Vec<KeyRecord>> {
         self.read(self.inner.keys())
     }
     fn cuts(&self, since: UnixTime) -> Answer<'_, (u64, Vec<Cut>)> {
         self.read(self.inner.cuts(since))
     }
-    fn events(&self, most: usize) -> Answer<'_, Vec<Event>> {
-        self.read(self.inner.events(most))
+    fn audit(&self, query: AuditQuery) -> Answer<'_, Vec<AuditRow>> {
+        self.read(self.inner.audit(query))
+    }
+    fn audit_head(&self) -> Answer<'_, Head> {
+        self.read(self.inner.audit_head())
+    }
+    fn audit_start(&self) -> Answer<'_, Head> {
+        self.read(self.inner.audit_start())
+    }
+    fn checkpoints(&self, from: u64, most: usize) -> Answer<'_, Vec<Checkpoint>> {
+        self.read(self.inner.checkpoints(from, most))
+    }
+    fn sweep_audit(&self, keep: AuditKeep) -> Answer<'_, u64> {
+        self.inner.sweep_audit(keep)
     }
 
     fn commit(&self, expects: Vec<Expect>, writes: Vec<Write>) -> Commit<'_> {

@@ -183,6 +183,8 @@ async fn t_csrf_a_form_from_elsewhere_or_without_its_own_ticket_does_nothing() {
     let forms: Vec<(&str, &str, Fields<'_>)> = vec![
         ("/account/revoke", &own, vec![("agent", &grant)]),
         ("/account/rename", &own, vec![("agent", &grant), ("label", "mine")]),
+        ("/account/wanted", &own, vec![("agent", &grant), ("scope", "notes:admin"), ("answer", "allow")]),
+        ("/approve", &own, vec![("answer", "approve")]),
         ("/account/stop", &own, vec![]),
         ("/account/password", &own, password.to_vec()),
         ("/sign-out", &own, vec![]),
@@ -326,9 +328,18 @@ async fn t_rebind_foreign_hosts_and_origins_are_refused_on_every_path() {
     let tokens = place.agent(user, &client, SCOPE).await;
     let browser = place.signed_in(user).await;
     let authorize = format!("/authorize?{}", encode(&authorization(&client, REDIRECT, SCOPE)));
-    for path in
-        ["/", "/token", "/register", "/account", "/.well-known/jwks.json", "/mcp", "/nothing", &authorize]
-    {
+    for path in [
+        "/",
+        "/token",
+        "/register",
+        "/register/x",
+        "/account",
+        "/approve?id=apr_0000000000001",
+        "/.well-known/jwks.json",
+        "/mcp",
+        "/nothing",
+        &authorize,
+    ] {
         for host in [
             "evil.example",
             "127.0.0.1:8414",
@@ -379,8 +390,16 @@ async fn t_route_matrix_t_identity_source_nobody_acts_for_another() {
         ("name", "alice"),
         ("label", "his"),
     ];
-    let paths =
-        ["/account/revoke", "/account/rename", "/account/stop", "/account/password", "/sign-out", "/consent"];
+    let paths = [
+        "/account/revoke",
+        "/account/rename",
+        "/account/wanted",
+        "/account/stop",
+        "/account/password",
+        "/sign-out",
+        "/consent",
+        "/approve",
+    ];
     for path in paths {
         // Nobody, with her ticket; and he, with her ticket.
         for browser in [&mut Browser::new(&place), &mut his] {
@@ -409,7 +428,7 @@ async fn t_route_matrix_t_identity_source_nobody_acts_for_another() {
     assert_eq!(place.call("/mcp", &of_alice.access).await.status, 200);
     assert!(hers.get("/account").await.text().contains(&grant), "hers is there, and has no label of his");
     assert!(!hers.get("/account").await.text().contains(">his<"));
-    for path in ["/account", "/consent"] {
+    for path in ["/account", "/consent", "/approve?id=apr_0000000000001"] {
         let answer = place.get(path).await;
         assert!([303, 400].contains(&answer.status) && !answer.text().contains("alice"), "{path}");
     }
