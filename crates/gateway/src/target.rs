@@ -4,6 +4,7 @@
 use std::fmt;
 
 use http::Uri;
+use http::header::HeaderValue;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use url::{Url, form_urlencoded};
 
@@ -21,6 +22,7 @@ pub(crate) struct Target {
     /// What is asked when the caller brings no query.
     plain: Uri,
     origin: String,
+    host: HeaderValue,
     /// Decoded names of the owner's own parameters, which no caller may repeat.
     names: Vec<String>,
 }
@@ -42,6 +44,7 @@ impl Target {
         let host = url.host_str().ok_or(GatewayError::Url)?;
         let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let mut target = Self {
+            host: HeaderValue::from_str(&authority).map_err(|_| GatewayError::Url)?,
             origin: format!("{scheme}://{authority}"),
             plain: Uri::default(),
             scheme,
@@ -66,6 +69,11 @@ impl Target {
             Some(query) if query.len() > CALLER_QUERY => Err(QueryUnfit),
             Some(query) => self.build(Some(query)),
         }
+    }
+
+    /// The `Host` header of every request (RFC 9110 §7.2), made once.
+    pub(crate) const fn host(&self) -> &HeaderValue {
+        &self.host
     }
 
     fn build(&self, caller: Option<&str>) -> Result<Uri, QueryUnfit> {

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Extensions, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -67,6 +67,7 @@ impl Way {
         let (mut parts, body) = request.into_parts();
         parts.version = Version::HTTP_11;
         parts.headers = upward(parts.headers, &self.reserved);
+        parts.headers.insert(HOST, self.target.host().clone());
         if let Some((name, value)) = &self.fixed {
             parts.headers.insert(name.clone(), value.clone());
         }
