@@ -4,11 +4,20 @@
 #[cfg(not(feature = "cedar"))]
 mod absent;
 #[cfg(feature = "cedar")]
+mod convert;
+#[cfg(feature = "cedar")]
 mod engine;
+#[cfg(feature = "cedar")]
+mod infer;
+#[cfg(feature = "cedar")]
+mod listing;
+#[cfg(feature = "cedar")]
+mod load;
+#[cfg(feature = "cedar")]
+mod text;
 
 #[cfg(not(feature = "cedar"))]
 use absent as engine;
-
 use std::fmt;
 use std::sync::Arc;
 
@@ -86,3 +95,6 @@ impl fmt::Debug for Rules {
         f.debug_list().entries(self.names()).finish()
     }
 }
+
+#[cfg(all(test, feature = "cedar"))]
+mod tests;
