@@ -97,7 +97,7 @@ pub struct Approval {
     pub user: UserId,
     /// Where.
     pub resource: Resource,
-    /// Which tool.
+    /// Which tool: at most [`limit::TOOL_NAME`] bytes of its name, to be shown.
     pub tool: String,
     /// What stands for agent, tool and arguments: see [`call`].
     pub call: Digest,
@@ -145,7 +145,8 @@ pub enum Asking {
     NoPerson,
 }
 
-/// Spends an approval of exactly this call, or finds or opens the question. `fresh` is the id of a new one.
+/// Spends an approval of exactly this call, or finds or opens the question. `fresh` is the id of a new one. The call may
+/// go only once the verdict was committed: of many that ask at once, one is told so.
 ///
 /// Refused are grants that have ended and people who may not act: nothing of theirs is spent or asked.
 pub fn ask(
@@ -186,12 +187,14 @@ pub fn ask(
     if facts.open >= limit::APPROVALS_OPEN {
         return Verdict::yes(Asking::TooMany);
     }
+    let mut tool = call.tool.to_owned();
+    canonical::cut(&mut tool, limit::TOOL_NAME);
     let approval = Approval {
         id: fresh,
         grant: grant.id,
         user: person,
         resource: grant.resource.clone(),
-        tool: call.tool.to_owned(),
+        tool,
         call: call.digest,
         shown: call.shown.clone(),
         state: ApprovalState::Open,
@@ -281,11 +284,11 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn arguments(value: Value) -> Map<String, Value> {
+    fn arguments(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
     fn this_call() -> Digest {
-        call(samples::grant().id, "delete", &arguments(json!({ "id": 7 })))
+        call(samples::grant().id, "delete", &arguments(&json!({ "id": 7 })))
     }
     fn approval(state: ApprovalState) -> Approval {
         Approval {
@@ -307,7 +310,7 @@ mod tests {
         AskFacts { grant: Some(samples::grant()), user: Some(samples::user()), approvals, open: 0 }
     }
     fn run(facts: &AskFacts, now: UnixTime) -> Verdict<Asking> {
-        let shown = Shown::of(&arguments(json!({ "id": 7 })));
+        let shown = Shown::of(&arguments(&json!({ "id": 7 })));
         let asked = Call { tool: "delete", digest: this_call(), shown: &shown };
         ask(asked, facts, ApprovalId::from_number(5), &Lifetimes::default(), now)
     }
@@ -416,15 +419,15 @@ mod tests {
     #[test]
     fn r20_a_call_is_its_agent_its_tool_and_every_argument() {
         let one = this_call();
-        assert_eq!(one, call(samples::grant().id, "delete", &arguments(json!({ "id": 7 }))));
-        let pair = |text: &str| arguments(serde_json::from_str(text).unwrap());
+        assert_eq!(one, call(samples::grant().id, "delete", &arguments(&json!({ "id": 7 }))));
+        let pair = |text: &str| arguments(&serde_json::from_str(text).unwrap());
         let ordered = call(samples::grant().id, "t", &pair(r#"{"a":1,"b":2}"#));
         assert_eq!(ordered, call(samples::grant().id, "t", &pair(r#"{"b":2,"a":1}"#)));
         for (name, other) in [
-            ("agent", call(GrantId::from_number(9), "delete", &arguments(json!({ "id": 7 })))),
-            ("tool", call(samples::grant().id, "delete2", &arguments(json!({ "id": 7 })))),
-            ("argument", call(samples::grant().id, "delete", &arguments(json!({ "id": "7" })))),
-            ("one more", call(samples::grant().id, "delete", &arguments(json!({ "id": 7, "all": true })))),
+            ("agent", call(GrantId::from_number(9), "delete", &arguments(&json!({ "id": 7 })))),
+            ("tool", call(samples::grant().id, "delete2", &arguments(&json!({ "id": 7 })))),
+            ("argument", call(samples::grant().id, "delete", &arguments(&json!({ "id": "7" })))),
+            ("one more", call(samples::grant().id, "delete", &arguments(&json!({ "id": 7, "all": true })))),
             ("none", call(samples::grant().id, "delete", &Map::new())),
         ] {
             assert_ne!(other, one, "{name}");
@@ -433,9 +436,9 @@ mod tests {
 
     #[test]
     fn what_is_shown_is_bounded_and_says_when_it_was_cut() {
-        let whole = Shown::of(&arguments(json!({ "b": 1, "a": "x" })));
+        let whole = Shown::of(&arguments(&json!({ "b": 1, "a": "x" })));
         assert_eq!((whole.text.as_str(), whole.cut), (r#"{"a":"x","b":1}"#, false));
-        let long = Shown::of(&arguments(json!({ "a": "ä".repeat(limit::APPROVAL_ARGUMENTS) })));
+        let long = Shown::of(&arguments(&json!({ "a": "ä".repeat(limit::APPROVAL_ARGUMENTS) })));
         assert!(long.cut && long.text.len() <= limit::APPROVAL_ARGUMENTS);
         assert!(!format!("{long:?}").contains('ä'), "arguments stand in no log");
     }

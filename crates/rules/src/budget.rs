@@ -184,9 +184,9 @@ impl Limit {
             3_600 => "an hour".to_owned(),
             60 => "a minute".to_owned(),
             1 => "a second".to_owned(),
-            _ if seconds % 86_400 == 0 => format!("in {} days", seconds / 86_400),
-            _ if seconds % 3_600 == 0 => format!("in {} hours", seconds / 3_600),
-            _ if seconds % 60 == 0 => format!("in {} minutes", seconds / 60),
+            _ if seconds.is_multiple_of(86_400) => format!("in {} days", seconds / 86_400),
+            _ if seconds.is_multiple_of(3_600) => format!("in {} hours", seconds / 3_600),
+            _ if seconds.is_multiple_of(60) => format!("in {} minutes", seconds / 60),
             _ => format!("in {seconds} seconds"),
         };
         let tool = self.only.tool.as_ref().map(|tool| format!(" of `{tool}`")).unwrap_or_default();

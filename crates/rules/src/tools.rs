@@ -358,7 +358,7 @@ mod tests {
         let pulled_book = after(book.clone(), &pulled);
         assert_eq!(states(&pulled_book), [("read", "changed"), ("shell", "new"), ("write", "accepted")]);
 
-        let back = take(&pulled_book, &[read.clone(), write.clone(), extra], true, NewTools::Hold);
+        let back = take(&pulled_book, &[read, write.clone(), extra], true, NewTools::Hold);
         assert_eq!(back.outcome.as_ref().unwrap().accepted, ["read"]);
         let back = after(pulled_book, &back);
         assert_eq!(states(&back), [("read", "accepted"), ("shell", "new"), ("write", "accepted")]);

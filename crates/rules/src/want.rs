@@ -86,6 +86,10 @@ pub fn note(scopes: &Scopes, facts: &GrantFacts, catalog: &Catalog, now: UnixTim
                 again = true;
             }
             None => {
+                if wanted.len() >= limit::WANTED {
+                    let Some(room) = room(&wanted, now) else { continue };
+                    wanted.remove(room);
+                }
                 fresh.insert(scope.clone());
                 wanted.push(Wanted { scope: scope.clone(), at: now, denied: false });
             }
@@ -94,9 +98,6 @@ pub fn note(scopes: &Scopes, facts: &GrantFacts, catalog: &Catalog, now: UnixTim
     if fresh.is_empty() && !again {
         return Verdict::yes(());
     }
-    wanted.sort_by_key(|wanted| wanted.at);
-    let excess = wanted.len().saturating_sub(limit::WANTED);
-    wanted.drain(..excess);
     let verdict = Verdict::yes(()).expecting(Expect::GrantLive(grant.id)).writing(Write::SetWanted {
         grant: grant.id,
         from: grant.wanted.clone(),
@@ -106,6 +107,14 @@ pub fn note(scopes: &Scopes, facts: &GrantFacts, catalog: &Catalog, now: UnixTim
         true => verdict,
         false => verdict.writing(Write::Audit(event(EventKind::ScopeWanted, grant, person, &fresh, now))),
     }
+}
+
+/// Which of a full list makes room: the oldest, but no denial, and none that was noted lately, so that an agent which
+/// wants ever other things costs few writes.
+fn room(wanted: &[Wanted], now: UnixTime) -> Option<usize> {
+    let old = |wanted: &Wanted| !wanted.denied && wanted.at + NOTED_AGAIN <= now;
+    let old = wanted.iter().enumerate().filter(|(_, wanted)| old(wanted));
+    old.min_by_key(|(_, wanted)| wanted.at).map(|(index, _)| index)
 }
 
 fn event(kind: EventKind, grant: &Grant, person: UserId, scopes: &Scopes, now: UnixTime) -> Event {
@@ -288,14 +297,29 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_remembers_twenty_and_forgets_the_oldest() {
-        let list = (0..limit::WANTED as u64)
-            .map(|n| wanted(&format!("old-{n}"), samples::NOW - (limit::WANTED as u32 - n as u32) * MINUTE))
-            .collect();
-        let verdict = note(&scopes("write"), &facts(list), &catalog(), samples::NOW);
-        let to = written(&verdict).unwrap();
-        assert_eq!(to.len(), limit::WANTED);
-        assert_eq!((to[0].scope.as_str(), to[limit::WANTED - 1].scope.as_str()), ("old-1", "write"));
+    fn a_grant_remembers_twenty_of_which_the_oldest_makes_room_and_no_denial_does() {
+        let full = |since: Duration, denied| -> Vec<Wanted> {
+            (0..limit::WANTED)
+                .map(|n| Wanted { denied, ..wanted(&format!("old-{n}"), samples::NOW - since) })
+                .collect()
+        };
+        let mut mixed = full(2 * NOTED_AGAIN, false);
+        mixed[0].denied = true;
+        for (name, list, gone) in [
+            ("old", full(NOTED_AGAIN, false), Some("old-0")),
+            ("the first is a denial", mixed, Some("old-1")),
+            ("noted lately", full(MINUTE, false), None),
+            ("denials", full(NOTED_AGAIN, true), None),
+        ] {
+            let verdict = note(&scopes("write"), &facts(list), &catalog(), samples::NOW);
+            assert_eq!(verdict.is_silent(), gone.is_none(), "{name}");
+            if let Some(gone) = gone {
+                let to = written(&verdict).unwrap();
+                assert_eq!(to.len(), limit::WANTED, "{name}");
+                assert!(to.iter().all(|wanted| wanted.scope.as_str() != gone), "{name}");
+                assert!(to.iter().any(|wanted| wanted.scope.as_str() == "write"), "{name}");
+            }
+        }
     }
 
     #[test]
@@ -359,14 +383,7 @@ mod tests {
                 samples::NOW,
                 Refusal::ScopeUnknown,
             ),
-            (
-                "idle",
-                person,
-                "write",
-                facts.clone(),
-                samples::NOW + lifetimes.grant_idle,
-                Refusal::GrantEnded,
-            ),
+            ("idle", person, "write", facts, samples::NOW + lifetimes.grant_idle, Refusal::GrantEnded),
         ] {
             let verdict = run(person, text, &facts, now);
             assert_eq!(verdict.outcome.as_ref().err(), Some(&expected), "{name}");
