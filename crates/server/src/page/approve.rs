@@ -82,8 +82,9 @@ impl ShownCall {
             .collect();
         let exact = match &parsed {
             Some(value) => {
-                let whole = serde_json::json!({ "name": tool, "arguments": value });
-                Exact::json(&serde_json::to_string_pretty(&whole).unwrap_or_default())
+                let arguments = serde_json::to_string_pretty(value).unwrap_or_default().replace('\n', "\n  ");
+                let name = Value::from(tool);
+                Exact::json(&format!("{{\n  \"name\": {name},\n  \"arguments\": {arguments}\n}}"))
             }
             None => Exact::json(arguments),
         };
@@ -307,6 +308,26 @@ mod tests {
         assert!(html.contains("20 more"));
         assert!(html.contains("only their beginning"));
         assert!(self::html("approve-local").contains("Without arguments"));
+    }
+
+    #[test]
+    fn t_client_text_an_argument_that_calls_itself_a_tool_stands_apart_from_what_we_say() {
+        let page = Approve {
+            call: ShownCall::new("drop_all", r#"{"Tool":"read_one"}"#, false, &[1; 32]),
+            tool: Claim::name("drop_all"),
+            ..Approve::samples().remove(0).1
+        };
+        let html = page.render().unwrap();
+        let ours = html.split("<dl").nth(1).unwrap();
+        assert!(ours.contains("drop_all") && !ours.contains("read_one"));
+        assert!(html.find("With these arguments") < html.find("read_one"));
+    }
+
+    #[test]
+    fn a_beginning_that_is_no_whole_json_is_shown_as_it_is() {
+        let call = ShownCall::new("import", r#"{"a":"bc"#, true, &[1; 32]);
+        let html = Approve { call, ..Approve::samples().remove(0).1 }.render().unwrap();
+        assert!(html.contains(r#"<details class="more" open>"#) && html.contains("{&#34;a&#34;:&#34;bc"));
     }
 
     #[test]
