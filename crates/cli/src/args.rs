@@ -5,6 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod records;
+
+pub(crate) use records::{
+    Agents, Audit, AuditFormat, AuditVerify, ClientAdd, Clients, Cut, Keys, Password, TokenCreate, Tokens,
+    Tools, Users,
+};
+
 /// OAuth 2.1 in front of any MCP server.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, about, propagate_version = true, arg_required_else_help = true)]
@@ -57,6 +64,14 @@ pub(crate) enum Command {
     /// Connected agents: who may do what for whom
     #[command(subcommand)]
     Agents(Agents),
+    /// Personal tokens: agents without OAuth, for scripts
+    #[command(subcommand)]
+    Tokens(Tokens),
+    /// Tools of guarded servers, and which of them are accepted
+    #[command(subcommand)]
+    Tools(Tools),
+    /// Search the audit trail, follow it, export it, or verify that it is whole
+    Audit(Box<Audit>),
     /// Keys that sign tokens
     #[command(subcommand)]
     Keys(Keys),
@@ -106,126 +121,6 @@ pub(crate) struct Insecure {
     /// Test only: let clients' metadata documents lie on this computer
     #[arg(long)]
     pub(crate) insecure_cimd_loopback: bool,
-}
-
-/// `users`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Users {
-    /// Add an account; its password comes from standard input
-    Add {
-        /// The name to sign in with
-        name: String,
-        #[command(flatten)]
-        password: Password,
-        /// Let it administer
-        #[arg(long)]
-        admin: bool,
-    },
-    /// List the accounts
-    List,
-    /// Give an account another password, from standard input
-    Passwd {
-        /// The account
-        name: String,
-        #[command(flatten)]
-        password: Password,
-    },
-    /// Keep an account from doing anything, and its agents too
-    Disable {
-        /// The account
-        name: String,
-    },
-    /// Let a disabled account in again
-    Enable {
-        /// The account
-        name: String,
-    },
-    /// Remove an account and end its agents
-    Remove {
-        /// The account
-        name: String,
-    },
-}
-
-/// Where a password comes from.
-#[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct Password {
-    /// Read the password from standard input; a line break at its end is not part of it
-    #[arg(long)]
-    pub(crate) password_stdin: bool,
-}
-
-/// `clients`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Clients {
-    /// Add a client; its secret is printed once
-    Add(ClientAdd),
-    /// List the clients
-    List,
-    /// Remove a client and end its agents
-    Remove {
-        /// Its `client_id`
-        id: String,
-    },
-}
-
-/// `clients add`.
-#[derive(Debug, Args)]
-pub(crate) struct ClientAdd {
-    /// What people call it
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    /// `client_credentials`, for a machine that acts for itself
-    #[arg(long, value_parser = ["client_credentials"])]
-    pub(crate) grant: Option<String>,
-    /// All it may ever have, separated by spaces
-    #[arg(long)]
-    pub(crate) scope: Option<String>,
-    /// The resource it is for [default: the first one]
-    #[arg(long, value_name = "URI")]
-    pub(crate) resource: Option<String>,
-    /// Its public keys, as a JWK set; then it has no secret and signs with one of them
-    #[arg(long, value_name = "FILE")]
-    pub(crate) jwks: Option<PathBuf>,
-    /// Where people are sent back to; then it acts for people
-    #[arg(long = "redirect-uri", value_name = "URI", conflicts_with = "grant")]
-    pub(crate) redirect_uris: Vec<String>,
-    /// Credentials for this resource server, to ask whether tokens are good
-    #[arg(long, value_name = "URI", conflicts_with_all = ["grant", "scope", "resource", "redirect_uris"])]
-    pub(crate) resource_server: Option<String>,
-}
-
-/// `agents`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Agents {
-    /// List the agents
-    List {
-        /// Those that have ended, too
-        #[arg(long)]
-        all: bool,
-    },
-    /// Cut an agent off; returns when it is enforced
-    Revoke {
-        /// Its id
-        id: String,
-    },
-    /// Let a suspended machine agent in again
-    Restore {
-        /// Its id
-        id: String,
-    },
-}
-
-/// `keys`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Keys {
-    /// List the keys
-    List,
-    /// Sign with the next key from now on, and publish a new next one
-    ///
-    /// A key is published for five minutes before it signs, so that every verifier has seen it: a second rotation is
-    /// refused until then.
-    Rotate,
 }
 
 /// `config`.

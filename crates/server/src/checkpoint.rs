@@ -39,6 +39,11 @@ impl App {
                 return;
             }
         };
+        // An earlier run may have signed this very row.
+        if self.store.checkpoints(head.seq, 1).await.is_ok_and(|signed| !signed.is_empty()) {
+            self.signed_up_to.store(head.seq, Ordering::Release);
+            return;
+        }
         let claims = checkpoint_claims(self.settings.issuer.as_str(), &head, self.now(), &[]);
         let Some(Ok(signature)) = self.keyring.load().signer(false).map(|key| key.sign(TYP, &claims)) else {
             tracing::error!("there is no key to sign the audit trail with");

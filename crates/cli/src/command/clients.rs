@@ -15,13 +15,21 @@ use crate::output::say;
 pub(crate) async fn run(desk: &Desk, clients: Clients) -> Outcome {
     match clients {
         Clients::List => {
-            let columns = ["client_id", "client_name", "origin", "scope", "created_at"];
+            let columns = ["client_id", "client_name", "origin", "scope", "enabled", "created_at"];
             desk.list(
                 Command::ClientList,
                 &columns,
                 "no clients yet: they register by themselves when they connect",
             )
             .await
+        }
+        Clients::Disable { id } => {
+            let said = format!("disabled `{id}`; its agents are refused from now on");
+            desk.done(Command::ClientDisable { client_id: id }, &said).await
+        }
+        Clients::Enable { id } => {
+            let said = format!("enabled `{id}`");
+            desk.done(Command::ClientEnable { client_id: id }, &said).await
         }
         Clients::Remove { id } => {
             let said = format!("removed `{id}`; its agents are cut off");

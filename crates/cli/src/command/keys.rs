@@ -16,5 +16,9 @@ pub(crate) async fn run(desk: &Desk, keys: Keys) -> Outcome {
                 "the next key signs from now on; the one before stays published until its tokens have ended";
             desk.done(Command::KeyRotate, said).await
         }
+        Keys::Revoke { kid } => {
+            let said = format!("tokens signed with `{kid}` are refused from now on");
+            desk.done(Command::KeyRevoke { kid }, &said).await
+        }
     }
 }

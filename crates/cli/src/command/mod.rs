@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub(crate) mod agents;
+pub(crate) mod audit;
 pub(crate) mod clients;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -8,6 +9,8 @@ pub(crate) mod guard;
 pub(crate) mod keys;
 pub(crate) mod serve;
 pub(crate) mod setup_link;
+pub(crate) mod tokens;
+pub(crate) mod tools;
 pub(crate) mod users;
 
 use portcullis::admin::Command;

@@ -6,7 +6,8 @@ use portcullis::admin::Command;
 
 use super::Desk;
 use crate::args::{Password, Users};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::output::print;
 
 /// Most bytes read for a password.
 const PASSWORD_INPUT: u64 = 4096;
@@ -14,13 +15,34 @@ const PASSWORD_INPUT: u64 = 4096;
 pub(crate) async fn run(desk: &Desk, users: Users) -> Outcome {
     match users {
         Users::List => {
-            let columns = ["name", "admin", "enabled", "created_at"];
+            let columns = ["name", "groups", "admin", "enabled", "created_at"];
             desk.list(Command::UserList, &columns, "no accounts yet: `portcullis setup-link` makes the first")
                 .await
         }
-        Users::Add { name, password, admin } => {
+        Users::Add { name, password, admin, groups } => {
             let said = format!("added `{name}`");
-            desk.done(Command::UserAdd { name, password: read(password)?, admin }, &said).await
+            let add = Command::UserAdd { name: name.clone(), password: read(password)?, admin };
+            if groups.is_empty() {
+                return desk.done(add, &said).await;
+            }
+            desk.rows(add).await?;
+            desk.done(Command::UserGroups { name, groups }, &said).await
+        }
+        Users::Groups { name, set } => {
+            let groups: Vec<String> = set.into_iter().filter(|group| !group.is_empty()).collect();
+            let said = match groups.is_empty() {
+                true => format!("`{name}` is in no group"),
+                false => format!("`{name}` is in {}", groups.join(", ")),
+            };
+            desk.done(Command::UserGroups { name, groups }, &said).await
+        }
+        Users::Export { name } => {
+            desk.rows(Command::UserExport { name }).await?.iter().for_each(|row| print(&row.to_string()));
+            Ok(Exit::Done)
+        }
+        Users::Erase { name } => {
+            let said = format!("erased `{name}`; the audit trail knows an id and no person");
+            desk.done(Command::UserErase { name }, &said).await
         }
         Users::Passwd { name, password } => {
             let said = format!("`{name}` has a new password, and is signed out everywhere");

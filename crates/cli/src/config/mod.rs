@@ -7,7 +7,7 @@ mod file;
 mod plan;
 mod reader;
 mod resource;
-mod span;
+pub(crate) mod span;
 
 pub(crate) use explain::{Setting, find, nearest_setting, settings};
 pub(crate) use fault::{Fault, failure};

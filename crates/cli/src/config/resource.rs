@@ -2,6 +2,7 @@
 
 use portcullis::{ToolTable, plain_words};
 use portcullis_rules::catalog::{Effect, ResourceEntry, ScopeEntry};
+use portcullis_rules::groups::People;
 use portcullis_wire::resource::{Issuer, Resource};
 use portcullis_wire::scope::{Scope, Scopes};
 use url::Url;
@@ -98,7 +99,7 @@ fn resolve(file: &ResourceFile, issuer: &Issuer, faults: &mut Vec<Fault>) -> Opt
     });
     let tools = table(&scopes);
     let rs256 = file.rs256.as_ref().is_some_and(|at| at.value);
-    let entry = ResourceEntry { resource, name, scopes, rs256 };
+    let entry = ResourceEntry { resource, name, scopes, rs256, people: People::Everyone };
     (faults.len() == before).then_some(Guarded { entry, tools, require, behind })
 }
 

@@ -4,6 +4,7 @@
 mod admin;
 mod config;
 mod mcp;
+mod records;
 mod start;
 mod tls;
 mod world;
