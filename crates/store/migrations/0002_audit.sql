@@ -25,9 +25,16 @@ CREATE TABLE audit (
     hash     BLOB    NOT NULL
 ) STRICT;
 CREATE INDEX audit_by_time ON audit (at);
-CREATE INDEX audit_by_agent ON audit (agent) WHERE agent IS NOT NULL;
-CREATE INDEX audit_by_client ON audit (client) WHERE client IS NOT NULL;
-CREATE INDEX audit_by_user ON audit (user) WHERE user IS NOT NULL;
+
+-- In which blocks of 4096 numbers something stands: 1 an agent, 2 a person, 3 a client, 4 a name. An index of every row by
+-- each of these would cost more than the row; this one is written once for each block. The key of a client or a name is
+-- a part of its digest, so that a block that is named may hold none, and never the other way round.
+CREATE TABLE audit_blocks (
+    what  INTEGER NOT NULL,
+    key   INTEGER NOT NULL,
+    block INTEGER NOT NULL,
+    PRIMARY KEY (what, key, block)
+) STRICT, WITHOUT ROWID;
 
 -- What is personal about an entry. Erasing it leaves the chain whole.
 CREATE TABLE audit_personal (

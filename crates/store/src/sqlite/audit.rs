@@ -10,6 +10,7 @@ use portcullis_wire::time::UnixTime;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params, params_from_iter};
 
+use super::blocks::{self, BLOCK, Noted, place_of};
 use super::rows::{signed, unsigned};
 use super::write::{Held, exactly_one, of_grant, of_user};
 use crate::audit::Salts;
@@ -23,16 +24,24 @@ const COLUMNS: &str = "audit.seq, audit.at, audit.kind, audit.user, audit.client
 
 const FROM: &str = "FROM audit LEFT JOIN audit_personal AS person ON person.seq = audit.seq";
 
+/// Rows of the blocks something stands in, block by block.
+const FROM_BLOCKS: &str = "FROM audit_blocks AS block CROSS JOIN audit \
+     ON audit.seq BETWEEN block.block * 4096 AND block.block * 4096 + 4095 \
+     LEFT JOIN audit_personal AS person ON person.seq = audit.seq";
+
+const IN_BLOCKS: &str = "block.what = ? AND block.key = ? AND block.block BETWEEN ? AND ?";
+
 /// The end of the chain within one transaction of the writer: read when the first entry is put on it.
 #[derive(Debug)]
 pub(super) struct Trail<'w> {
     salts: &'w Salts,
+    noted: &'w mut Noted,
     head: Option<Head>,
 }
 
 impl<'w> Trail<'w> {
-    pub(super) const fn new(salts: &'w Salts) -> Self {
-        Self { salts, head: None }
+    pub(super) const fn new(salts: &'w Salts, noted: &'w mut Noted) -> Self {
+        Self { salts, noted, head: None }
     }
 
     /// Where it stands now, to come back to when a verdict is undone.
@@ -40,8 +49,9 @@ impl<'w> Trail<'w> {
         self.head
     }
 
-    pub(super) const fn back_to(&mut self, mark: Option<Head>) {
+    pub(super) fn back_to(&mut self, mark: Option<Head>) {
         self.head = mark;
+        self.noted.forget();
     }
 
     fn put(&mut self, c: &Connection, add: impl FnOnce(&mut Head, &Salts) -> AuditRow) -> Held {
@@ -51,6 +61,7 @@ impl<'w> Trail<'w> {
         };
         let row = add(&mut end, self.salts);
         insert(c, &row)?;
+        self.noted.note(c, &row)?;
         self.head = Some(end);
         Ok(())
     }
@@ -118,7 +129,8 @@ pub(super) fn begin(c: &Connection, salts: &Salts) -> Result<()> {
     if !c.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'events'")?.exists([])? {
         return Ok(());
     }
-    let mut trail = Trail::new(salts);
+    let mut noted = Noted::default();
+    let mut trail = Trail::new(salts, &mut noted);
     let mut old =
         c.prepare("SELECT at, kind, user, client, agent, resource, scopes, reason FROM events ORDER BY id")?;
     let mut rows = old.query([])?;
@@ -236,12 +248,11 @@ pub(super) fn head(c: &Connection) -> Result<Head> {
     })
 }
 
-/// The rows asked for. A time alone is turned into numbers first, by its index, so that the rows come in their order
-/// without being sorted.
+/// The rows asked for. A time is turned into numbers first, by its index, so that the rows come in their order without
+/// being sorted.
 pub(super) fn rows(c: &Connection, query: &AuditQuery) -> Result<Vec<AuditRow>> {
     let mut bounds = (start(c)?.seq.max(query.after_seq.unwrap_or(0)), query.before_seq);
-    let indexed = query.agent.is_some() || query.user.is_some() || query.client.is_some();
-    if !indexed && (query.since.is_some() || query.until.is_some()) {
+    if query.since.is_some() || query.until.is_some() {
         let Some((first, last)) = numbers_between(c, query)? else { return Ok(Vec::new()) };
         bounds.0 = bounds.0.max(first.saturating_sub(1));
         bounds.1 = Some(bounds.1.map_or(last + 1, |before| before.min(last + 1)));
@@ -264,8 +275,22 @@ const BETWEEN: &str =
 
 /// The statement for a question, and what is put into it: rows after `bounds.0`, and before `bounds.1`.
 fn statement(query: &AuditQuery, bounds: (u64, Option<u64>)) -> (String, Vec<Value>) {
-    let mut sql = format!("SELECT {COLUMNS} {FROM} WHERE audit.seq > ?");
-    let mut given = vec![Value::Integer(i64::try_from(bounds.0).unwrap_or(i64::MAX))];
+    let number = |seq: u64| Value::Integer(i64::try_from(seq).unwrap_or(i64::MAX));
+    let (mut sql, mut given, order) = match place_of(query) {
+        None => (format!("SELECT {COLUMNS} {FROM} WHERE"), Vec::new(), "audit.seq"),
+        Some((what, key)) => {
+            let last = bounds.1.map_or(u64::MAX, |before| before.saturating_sub(1));
+            let given = vec![
+                Value::Integer(what),
+                Value::Integer(key),
+                number(bounds.0.saturating_add(1) / BLOCK),
+                number(last / BLOCK),
+            ];
+            (format!("SELECT {COLUMNS} {FROM_BLOCKS} WHERE {IN_BLOCKS} AND"), given, "block.block, audit.seq")
+        }
+    };
+    sql.push_str(" audit.seq > ?");
+    given.push(number(bounds.0));
     let mut only = |clause: &str, value: Option<Value>| {
         if let Some(value) = value {
             sql.push_str(clause);
@@ -273,7 +298,7 @@ fn statement(query: &AuditQuery, bounds: (u64, Option<u64>)) -> (String, Vec<Val
         }
     };
     let word = |text: &str| Value::Text(text.to_owned());
-    only(" AND audit.seq < ?", bounds.1.map(|seq| i64::try_from(seq).unwrap_or(i64::MAX).into()));
+    only(" AND audit.seq < ?", bounds.1.map(number));
     only(" AND audit.agent = ?", query.agent.map(|id| signed(id.number()).into()));
     only(" AND audit.user = ?", query.user.map(|id| signed(id.number()).into()));
     only(" AND audit.client = ?", query.client.as_ref().map(|id| word(ClientId::as_str(id))));
@@ -291,8 +316,8 @@ fn statement(query: &AuditQuery, bounds: (u64, Option<u64>)) -> (String, Vec<Val
     if query.personal {
         sql.push_str(" AND person.salt IS NOT NULL");
     }
-    sql.push_str(if query.newest_first { " ORDER BY audit.seq DESC" } else { " ORDER BY audit.seq" });
-    sql.push_str(" LIMIT ?");
+    let order = if query.newest_first { order.replace(',', " DESC,") + " DESC" } else { order.to_owned() };
+    sql.push_str(&format!(" ORDER BY {order} LIMIT ?"));
     given.push(i64::try_from(query.most).unwrap_or(i64::MAX).into());
     (sql, given)
 }
@@ -330,12 +355,15 @@ pub(super) fn put_checkpoint(c: &Connection, checkpoint: &Checkpoint) -> Held {
     )
 }
 
+const ERASE: &str = "DELETE FROM audit_personal WHERE seq IN (SELECT audit.seq FROM audit_blocks AS block \
+     CROSS JOIN audit ON audit.seq BETWEEN block.block * 4096 AND block.block * 4096 + 4095 \
+     WHERE block.what = ?1 AND block.key = ?2 AND audit.user = ?2)";
+
 /// Erases what is personal about a person's entries, and overwrites where it stood.
 pub(super) fn erase(c: &Connection, user: UserId) -> Held {
     c.pragma_update(None, "secure_delete", true)?;
-    let erased = c
-        .prepare_cached("DELETE FROM audit_personal WHERE seq IN (SELECT seq FROM audit WHERE user = ?1)")
-        .and_then(|mut statement| statement.execute([of_user(&user)]));
+    let erased =
+        c.prepare_cached(ERASE).and_then(|mut statement| statement.execute((blocks::PERSON, of_user(&user))));
     c.pragma_update(None, "secure_delete", false)?;
     erased?;
     Ok(())
@@ -366,6 +394,7 @@ pub(super) fn sweep(c: &Connection, keep: &AuditKeep) -> Result<u64> {
     change("DELETE FROM audit_checkpoints WHERE seq < ?1", over.unwrap_or(0))?;
     let Some(over) = over else { return Ok(0) };
     change("DELETE FROM audit_personal WHERE seq <= ?1", over)?;
+    blocks::forget_until(c, over.cast_unsigned())?;
     Ok(change("DELETE FROM audit WHERE seq <= ?1", over)? as u64)
 }
 

@@ -33,9 +33,21 @@ fn w19_questions_are_answered_by_index_and_in_order() {
     let q = AuditQuery::default;
     for (name, query, by) in [
         ("nothing", q(), "SEARCH audit USING INTEGER PRIMARY KEY"),
-        ("an agent", AuditQuery { agent, ..q() }, "audit_by_agent (agent=?"),
-        ("a person", AuditQuery { user, ..q() }, "audit_by_user (user=?"),
-        ("a client", AuditQuery { client, ..q() }, "audit_by_client (client=?"),
+        (
+            "an agent",
+            AuditQuery { agent, ..q() },
+            "block USING PRIMARY KEY (what=? AND key=? AND block>? AND block<?); SEARCH audit USING INTEGER PRIMARY KEY",
+        ),
+        (
+            "a person",
+            AuditQuery { user, ..q() },
+            "block USING PRIMARY KEY (what=? AND key=? AND block>? AND block<?); SEARCH audit USING INTEGER PRIMARY KEY",
+        ),
+        (
+            "a client",
+            AuditQuery { client, ..q() },
+            "block USING PRIMARY KEY (what=? AND key=? AND block>? AND block<?); SEARCH audit USING INTEGER PRIMARY KEY",
+        ),
         (
             "a time",
             AuditQuery { since: Some(UnixTime::from_millis(0)), ..q() },
@@ -44,7 +56,7 @@ fn w19_questions_are_answered_by_index_and_in_order() {
         (
             "an agent and a time",
             AuditQuery { agent, until: Some(UnixTime::from_millis(0)), ..q() },
-            "audit_by_agent (agent=?",
+            "block USING PRIMARY KEY (what=? AND key=? AND block>? AND block<?); SEARCH audit USING INTEGER PRIMARY KEY",
         ),
         ("a resource", AuditQuery { resource, ..q() }, "SEARCH audit USING INTEGER PRIMARY KEY"),
     ] {
@@ -64,7 +76,7 @@ fn w19_times_become_numbers_by_an_index_alone() {
     let c = open::writer(&directory.path().join("portcullis.db"), &options).unwrap();
     let plan = explained(&c, BETWEEN, vec![Value::Integer(1), Value::Integer(2)]);
     assert!(plan.contains("COVERING INDEX audit_by_time"), "{plan}");
-    let sql = "DELETE FROM audit_personal WHERE seq IN (SELECT seq FROM audit WHERE user = ?1)";
-    let plan = explained(&c, sql, vec![Value::Integer(1)]);
-    assert!(plan.contains("COVERING INDEX audit_by_user") && !plan.contains("SCAN"), "{plan}");
+    let plan = explained(&c, ERASE, vec![Value::Integer(2), Value::Integer(1)]);
+    assert!(plan.contains("SEARCH block USING PRIMARY KEY (what=? AND key=?)"), "{plan}");
+    assert!(!plan.contains("SCAN"), "{plan}");
 }

@@ -7,6 +7,7 @@
 
 mod approvals;
 mod audit;
+mod blocks;
 mod enter;
 mod expect;
 mod open;

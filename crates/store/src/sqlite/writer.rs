@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Options;
 use super::audit::{self, Trail};
+use super::blocks::Noted;
 use super::open::{self, OpenError, fault};
 use super::sweep::{self, Limits, Place};
 use super::write::{self, Stop};
@@ -129,6 +130,7 @@ struct Writer {
     /// None after a fault: opened anew for the next group.
     connection: Option<Connection>,
     place: Place,
+    noted: Noted,
     follower: Arc<OnceLock<CutFollower>>,
 }
 
@@ -140,8 +142,14 @@ pub(super) fn start(
     mut waiting: mpsc::Receiver<Job>,
     follower: Arc<OnceLock<CutFollower>>,
 ) -> Result<JoinHandle<()>, OpenError> {
-    let mut writer =
-        Writer { path, options, connection: Some(connection), place: Place::default(), follower };
+    let mut writer = Writer {
+        path,
+        options,
+        connection: Some(connection),
+        place: Place::default(),
+        noted: Noted::default(),
+        follower,
+    };
     std::thread::Builder::new()
         .name("store-writer".to_owned())
         .spawn(move || {
@@ -189,7 +197,7 @@ impl Writer {
         waiting: &mut mpsc::Receiver<Job>,
         done: &mut Vec<Done>,
     ) -> Result<(), StoreError> {
-        let Self { path, options, connection, place, .. } = self;
+        let Self { path, options, connection, place, noted, .. } = self;
         let begun = match connection.take().map_or_else(|| reopened(path, options), Ok) {
             Ok(open) => {
                 let c = connection.insert(open);
@@ -204,7 +212,7 @@ impl Writer {
                 return Err(error);
             }
         };
-        let mut trail = Trail::new(&options.salts);
+        let mut trail = Trail::new(&options.salts, noted);
         let mut next = Some(first);
         while let Some(job) = next {
             let (finished, fault) = job.run(c, place, &mut trail);
@@ -217,6 +225,7 @@ impl Writer {
 
     /// Undoes what is left of the transaction, if SQLite did not end it by itself, and closes the connection.
     fn give_up(&mut self) {
+        self.noted.forget();
         let Some(connection) = self.connection.take() else { return };
         if !connection.is_autocommit()
             && let Err(error) = connection.execute_batch("ROLLBACK")

@@ -300,3 +300,56 @@ pub(crate) async fn w19_verifying_goes_on_over_many_pages(make: fn() -> World) {
     let told = verified(store, None).await.unwrap();
     assert_eq!((told.rows, told.checkpoints, told.signed), (21 * 117, marks, Some(19 * 117)));
 }
+
+/// Three blocks of the index, someone who is everywhere, and someone who is seldom there.
+pub(crate) async fn w19_questions_find_the_rare_and_the_common_in_a_long_trail(make: fn() -> World) {
+    let world = make();
+    let store = &*world.store;
+    let rare = [100, 4095, 4096, 8200];
+    for n in 0..3_u64 {
+        let writes = (n * 3000 + 1..(n + 1) * 3000 + 1).map(|seq| {
+            let mut event = call(seq % 24);
+            if rare.contains(&seq) {
+                event.grant = Some(grant_id(3));
+                event.user = Some(user_id(3));
+                event.client = Some(client_id(3));
+                event.call.as_mut().unwrap().name = Some("rare".to_owned());
+            }
+            Write::Audit(event)
+        });
+        store.commit(vec![], writes.collect()).await.unwrap();
+        if n == 1 {
+            let mark = checkpoint(store).await;
+            store.commit(vec![], vec![Write::Checkpoint(mark)]).await.unwrap();
+        }
+    }
+    let q = AuditQuery::default;
+    for query in [
+        AuditQuery { agent: Some(grant_id(3)), ..q() },
+        AuditQuery { user: Some(user_id(3)), ..q() },
+        AuditQuery { client: Some(client_id(3)), ..q() },
+        AuditQuery { tool: Some("rare".to_owned()), ..q() },
+    ] {
+        assert_eq!(seqs(store, query.clone()).await, [8200, 4096, 4095, 100], "{query:?}");
+        let after = AuditQuery { after_seq: Some(100), before_seq: Some(8200), ..query.clone() };
+        assert_eq!(seqs(store, AuditQuery { newest_first: false, ..after.clone() }).await, [4095, 4096]);
+        assert_eq!(seqs(store, AuditQuery { most: 1, ..after }).await, [4096]);
+        let since = AuditQuery { since: Some(hours(15)), ..query };
+        let fits = |seq: &u64| seq % 24 >= 15;
+        let expected: Vec<u64> = rare.iter().rev().copied().filter(fits).collect();
+        assert_eq!(seqs(store, since).await, expected);
+    }
+    let common = AuditQuery { agent: Some(grant_id(1)), most: 5, ..q() };
+    assert_eq!(seqs(store, common.clone()).await, [8998, 8995, 8992, 8989, 8986]);
+    let oldest = AuditQuery { newest_first: false, ..common };
+    assert_eq!(seqs(store, oldest.clone()).await, [1, 4, 7, 10, 13]);
+
+    let keep = AuditKeep { since: None, most: 3000 };
+    while store.sweep_audit(keep).await.unwrap() > 0 {}
+    assert_eq!(store.audit_start().await.unwrap().seq, 6000);
+    assert_eq!(seqs(store, oldest).await, [6001, 6004, 6007, 6010, 6013]);
+    assert_eq!(seqs(store, AuditQuery { tool: Some("rare".to_owned()), ..q() }).await, [8200]);
+    store.commit(vec![], vec![Write::ErasePerson(user_id(3))]).await.unwrap();
+    assert!(store.personal(user_id(3), 0, 9).await.unwrap().is_empty());
+    assert_eq!(verified(store, None).await.unwrap().erased, 1);
+}

@@ -64,6 +64,7 @@ every_store! {
     audit::t_audit_old_rows_go_only_up_to_a_checkpoint,
     audit::t_audit_removing_is_bounded_and_what_goes_is_not_shown,
     audit::w19_verifying_goes_on_over_many_pages,
+    audit::w19_questions_find_the_rare_and_the_common_in_a_long_trail,
     cases::every_expectation_holds_or_conflicts,
     cases::every_write_holds_or_conflicts,
     cases::a_conflict_writes_nothing_of_its_verdict,
