@@ -7,12 +7,17 @@
 //! upstream speaks for none of them here. Bodies stream through untouched in both directions, at the pace of the
 //! slower side.
 //!
+//! [`LegacySse`] does the same before a server of the transport of 2024-11-05. Either shows the upstream what its owner
+//! configured: a fixed secret, an access token of the gateway's own ([`Credential`]), and an assertion about who is
+//! calling ([`Identity`]). Where the upstream fails, whoever posted a message gets a JSON-RPC error that says so.
+//!
 //! The upstream is chosen by the owner of the server, never by a stranger: private and loopback addresses are allowed,
 //! redirects are not followed, and no proxy is taken from the environment.
 
 mod answer;
 mod body;
 mod connect;
+pub mod door;
 mod gateway;
 mod headers;
 pub mod ports;

@@ -282,7 +282,11 @@ async fn t_handle_sessions_serve_their_own_holder_only() {
         }
     }
     assert!(old.posted.try_recv().is_err());
-    assert_eq!(proxy.call(of(without_body(Method::GET, &id), "ann")).await.unwrap().status(), StatusCode::OK);
+    let mut listening = proxy.call(of(without_body(Method::GET, &id), "ann")).await.unwrap();
+    assert_eq!(listening.status(), StatusCode::OK);
+    assert_eq!((proxy.end_sessions_of("eve"), proxy.end_sessions_of("ann")), (0, 1), "when ann is cut off");
+    assert_eq!(next(listening.body_mut()).await, None);
+    while writer.send_data(Bytes::from(":\n\n")).await.is_ok() {}
 }
 
 #[tokio::test]

@@ -130,6 +130,13 @@ impl LegacySse {
         };
         Ok(Self { inner: Arc::new(inner) })
     }
+
+    /// Ends the sessions of one holder, as when it was cut off, and tells how many there were.
+    pub fn end_sessions_of(&self, holder: &str) -> usize {
+        let sessions: Vec<_> = self.inner.sessions().values().cloned().collect();
+        let own = sessions.iter().filter(|session| session.holder.as_deref() == Some(holder));
+        own.inspect(|session| self.inner.end(session)).count()
+    }
 }
 
 impl fmt::Debug for LegacySse {
