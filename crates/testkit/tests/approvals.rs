@@ -10,10 +10,12 @@ use portcullis_rules::approve::{Asking, Call, Shown, ask as rule, call};
 use portcullis_rules::event::EventKind;
 use portcullis_rules::refusal::Refusal;
 use portcullis_rules::settings::Lifetimes;
+use portcullis_rules::tools::NewTools;
 use portcullis_server::admin::Command;
 use portcullis_store::CommitError;
 use portcullis_testkit::{Ask, Browser, HonestClient, PASSWORD, Page, Tokens, World};
 use portcullis_wire::id::{ApprovalId, GrantId};
+use portcullis_wire::resource::Resource;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -286,6 +288,27 @@ async fn t_disable_r20_with_the_agent_or_the_person_the_question_is_over() {
     assert_ne!(alice.press(&form, Some("approve")).await.status, 200);
     assert!(!alice.open(&address).await.text().contains(TOOL));
     assert_eq!(count(&world, EventKind::ApprovalGiven).await, 0);
+}
+
+#[tokio::test]
+async fn r20_the_answer_is_heard_by_the_call_that_waits_for_it() {
+    let (world, mut alice, _, tokens) = world().await;
+    let resource = Resource::parse(&world.notes).unwrap();
+    let ports = world.app.ports(&resource, NewTools::Allow).await.unwrap();
+    let address = question(&world, &tokens).await;
+    let form = alice.open(&address).await.form("/approve");
+    let id = address.split_once('=').unwrap().1;
+    let waiting = ports.approvals.answered(id, Duration::from_secs(3600));
+    let answering = async {
+        tokio::task::yield_now().await;
+        alice.press(&form, Some("approve")).await.is(303);
+    };
+    let both = async { tokio::join!(waiting, answering) };
+    tokio::time::timeout(Duration::from_secs(30), both).await.unwrap();
+    assert!(matches!(
+        asks(&world, &tokens, &json!({ "id": "n_20418", "forever": true })).await,
+        Ok(Asking::Given(_))
+    ));
 }
 
 #[tokio::test]

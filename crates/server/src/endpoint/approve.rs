@@ -207,8 +207,13 @@ pub(crate) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
         )
         .await;
     match outcome {
+        Ok(Ok(_)) => {
+            // Whoever holds the agent's call open meanwhile looks again.
+            app.answered.notify_waiters();
+            reply::see_other(&address(&app, id))
+        }
         // Too late, or answered before: the page says which.
-        Ok(Ok(_) | Err(Refusal::ApprovalOver)) => reply::see_other(&address(&app, id)),
+        Ok(Err(Refusal::ApprovalOver)) => reply::see_other(&address(&app, id)),
         Ok(Err(Refusal::PersonDisabled)) => Fault::person().page(&app),
         Ok(Err(_)) => Fault::question().page(&app),
         Err(Unavailable) => Fault::unavailable().page(&app),
