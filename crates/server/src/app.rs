@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 
 use crate::client::{Buckets, Documents, Prefix, Rate, SignInThrottle};
 use crate::cuts::Cuts;
-use crate::door::{Books, Counters, PersonalTokens, Sealed, Trail};
+use crate::door::{Books, Counters, Membership, PersonalTokens, Sealed, Trail};
 use crate::entropy::{Entropy, EntropyShapes as _};
 use crate::keyring::{self, Keyring, KeyringError, Ring};
 use crate::password::Passwords;
@@ -101,6 +101,7 @@ pub struct App {
     pub(crate) counters: Arc<Counters>,
     pub(crate) seals: Arc<Sealed>,
     pub(crate) books: Books,
+    pub(crate) membership: Arc<Membership>,
     /// The last row of the trail that a checkpoint was signed for.
     pub(crate) signed_up_to: AtomicU64,
     /// A person has answered an agent's question.
@@ -132,6 +133,7 @@ impl App {
         let following = Arc::clone(&cuts);
         store.follow_cuts(Arc::new(move |made| following.apply(made)));
         cuts.apply(&store.cuts(forget).await?.1);
+        let membership = Membership::read(&*store).await?;
         let used = store.uses(now - LONGEST_WINDOW).await?;
         let counters = Counters::new(settings.limits.clone(), used, Arc::clone(&clock));
         let trail = Trail::new(Arc::clone(&store), Arc::clone(&clock), settings.audit.clone());
@@ -158,6 +160,7 @@ impl App {
             seals: Arc::new(Sealed::new(*master.derive("door"), Arc::clone(&entropy))),
             answered: Arc::default(),
             books: Books::default(),
+            membership: Arc::new(membership),
             signed_up_to: AtomicU64::new(0),
             store,
             clock,

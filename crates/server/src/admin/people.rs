@@ -121,7 +121,9 @@ pub(super) async fn put_into(app: &App, name: &str, names: Vec<String>) -> Rows 
     }
     app.settle(|store| store.user(user.id), |user, now| groups::set(user.as_ref(), wanted.clone(), now))
         .await??;
-    Ok(app.store.user(user.id).await?.iter().map(user_row).collect())
+    let user = app.store.user(user.id).await?;
+    user.iter().for_each(|user| app.membership.note(user));
+    Ok(user.iter().map(user_row).collect())
 }
 
 /// Removes an account, if it is still there, and erases what the trail knows of the person. The trail stays whole.

@@ -1,7 +1,9 @@
 //! What the door of a resource asks of the server: its ports, over the store.
 
 mod approvals;
+mod assertion;
 mod budgets;
+mod groups;
 mod journal;
 mod personal;
 mod seals;
@@ -10,15 +12,18 @@ mod tools;
 use std::sync::Arc;
 
 use portcullis_gateway::ports::Ports;
+use portcullis_gateway::{Assertions, DoorSettings};
 use portcullis_rules::tools::NewTools;
 use portcullis_store::StoreError;
 use portcullis_wire::resource::Resource;
 
 pub(crate) use self::approvals::Questions;
 pub(crate) use self::budgets::Counters;
+pub(crate) use self::groups::Membership;
 pub(crate) use self::journal::{Trail, Want};
 pub(crate) use self::personal::PersonalTokens;
 pub(crate) use self::seals::Sealed;
+use self::assertion::Statements;
 use self::tools::Book;
 pub(crate) use self::tools::Books;
 use crate::app::App;
@@ -36,5 +41,15 @@ impl App {
             tools: Arc::new(Book::open(Arc::clone(self), resource.clone(), new).await?),
             seals: Arc::clone(&self.seals) as _,
         })
+    }
+
+    /// How a door behaves here: by our clock, and knowing who is in which group.
+    pub fn door_settings(&self) -> DoorSettings {
+        DoorSettings::new(Arc::clone(&self.clock)).groups(Arc::clone(&self.membership) as _)
+    }
+
+    /// Signs statements of who calls, for upstreams that want to know.
+    pub fn assertions(self: &Arc<Self>) -> Arc<dyn Assertions> {
+        Arc::new(Statements(Arc::clone(self)))
     }
 }
