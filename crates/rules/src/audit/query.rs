@@ -10,8 +10,8 @@ use crate::event::EventKind;
 
 /// Which rows are asked for: those that fit everything that is set. They come in the chain's own order.
 ///
-/// What names an agent, a client or a person is found by index; a time by index too. Tool, resource, decision and kind
-/// are looked for among what is left, row by row: with nothing else set, in the whole trail.
+/// An agent, a person, a client, a tool and a time are found without looking at the rest of the trail. Resource, decision
+/// and kind are looked for among what is left, row by row: with nothing else set, in all of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditQuery {
@@ -70,16 +70,16 @@ impl Default for AuditQuery {
 impl AuditQuery {
     /// Whether a row is among those asked for.
     pub fn holds(&self, row: &AuditRow) -> bool {
-        fn fits<T: PartialEq>(asked: Option<T>, told: Option<T>) -> bool {
-            asked.is_none() || asked == told
-        }
         let entry = &row.entry;
-        fits(self.agent, entry.agent)
-            && fits(self.user, entry.user)
-            && fits(self.client.as_ref().map(ClientId::as_str), entry.client.as_deref())
-            && fits(self.resource.as_ref().map(|resource| resource.as_str()), entry.resource.as_deref())
-            && fits(self.tool.as_deref(), entry.name.as_deref())
-            && fits(self.decision.as_deref(), entry.decision.as_deref())
+        self.agent.is_none_or(|agent| entry.agent == Some(agent))
+            && self.user.is_none_or(|user| entry.user == Some(user))
+            && self.client.as_ref().is_none_or(|client| entry.client.as_deref() == Some(client.as_str()))
+            && self
+                .resource
+                .as_ref()
+                .is_none_or(|resource| entry.resource.as_deref() == Some(resource.as_str()))
+            && self.tool.as_ref().is_none_or(|tool| entry.name.as_ref() == Some(tool))
+            && self.decision.as_ref().is_none_or(|decision| entry.decision.as_ref() == Some(decision))
             && (self.kinds.is_empty() || self.kinds.iter().any(|kind| kind.as_str() == entry.kind))
             && self.since.is_none_or(|since| entry.at >= since)
             && self.until.is_none_or(|until| entry.at < until)

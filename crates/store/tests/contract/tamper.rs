@@ -376,9 +376,6 @@ async fn w19_a_row_of_a_call_takes_less_than_a_kilobyte() {
     assert_eq!(page.unwrap().len(), 50);
     drop(store);
     let bytes = fs::metadata(&path).unwrap().len() / ROWS;
-    #[expect(clippy::print_stderr, reason = "the figure is what this is for")]
-    {
-        eprintln!("{bytes} bytes for each row of a call, indexes included");
-    }
+    eprintln!("{bytes} bytes for each row of a call, indexes included");
     assert!((200..1000).contains(&bytes), "{bytes}");
 }
