@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use portcullis_gateway::Groups;
+use portcullis_gateway::door::Groups;
 use portcullis_rules::model::User;
 use portcullis_store::{Store, StoreError};
 

@@ -12,7 +12,8 @@ mod tools;
 use std::sync::Arc;
 
 use portcullis_gateway::ports::Ports;
-use portcullis_gateway::{Assertions, DoorSettings};
+use portcullis_gateway::Assertions;
+use portcullis_gateway::door::DoorSettings;
 use portcullis_rules::tools::NewTools;
 use portcullis_store::StoreError;
 use portcullis_wire::resource::Resource;
