@@ -16,14 +16,14 @@ mod load;
 #[cfg(feature = "cedar")]
 mod text;
 
-#[cfg(not(feature = "cedar"))]
-use absent as engine;
 use std::fmt;
 use std::sync::Arc;
 
 use portcullis_wire::scope::Scopes;
 use portcullis_wire::time::UnixTime;
 
+#[cfg(not(feature = "cedar"))]
+use self::absent as engine;
 use crate::operation::Operation;
 use crate::standing::Caller;
 

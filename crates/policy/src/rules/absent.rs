@@ -40,3 +40,15 @@ impl Engine {
         match self.0 {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Rules;
+
+    #[test]
+    fn t_policy_sandbox_rules_that_cannot_be_asked_are_refused_and_not_ignored() {
+        let faults = Rules::load("forbid (principal, action, resource);", "rules.cedar").unwrap_err();
+        let told: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        assert!(matches!(told.as_slice(), [one] if one.contains("built without rules")), "{told:?}");
+    }
+}

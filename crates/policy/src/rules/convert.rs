@@ -21,8 +21,8 @@ const DEPTH: usize = 16;
 const VALUES: usize = 10_000;
 /// Most bytes of strings and names in the arguments of one call.
 const TEXT: usize = 1024 * 1024;
-/// Up to here every number of four decimals is a float of its own, in ten-thousandths: 2^53.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// Up to here, in ten-thousandths, every number of four decimals is a float of its own and is found again from it: 2^50.
+const EXACT: f64 = 1_125_899_906_842_624.0;
 
 /// Why arguments are no values of Cedar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -121,7 +121,7 @@ fn decimal(float: f64) -> Option<String> {
     if scaled.is_nan() || scaled.abs() >= EXACT || scaled / 10_000.0 != float {
         return None;
     }
-    #[expect(clippy::cast_possible_truncation, reason = "whole, and below 2^53")]
+    #[expect(clippy::cast_possible_truncation, reason = "whole, and below 2^50")]
     let scaled = scaled as i64;
     let sign = if scaled < 0 { "-" } else { "" };
     let scaled = scaled.unsigned_abs();

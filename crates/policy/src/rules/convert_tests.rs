@@ -52,8 +52,8 @@ fn fractions_are_decimals_or_nothing() {
         (5e-324, None),
         (f64::NAN, None),
         (f64::INFINITY, None),
-        (900_719_925_474.0991, Some("900719925474.0991")),
-        (900_719_925_475.5, None),
+        (112_589_990_684.2623, Some("112589990684.2623")),
+        (112_589_990_684.5, None),
     ] {
         assert_eq!(decimal(given).as_deref(), expected, "{given}");
     }
@@ -110,8 +110,8 @@ proptest! {
     }
 
     #[test]
-    fn a_decimal_reads_as_the_number_it_came_from(whole in -9_007_199_254_740_991_i64..9_007_199_254_740_992) {
-        #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+    fn a_decimal_reads_as_the_number_it_came_from(whole in -1_125_899_906_842_623_i64..1_125_899_906_842_624) {
+        #[expect(clippy::cast_precision_loss, reason = "below 2^50")]
         let float = whole as f64 / 10_000.0;
         let text = decimal(float).expect("four decimals");
         prop_assert_eq!(text.parse::<f64>().expect("a number"), float);

@@ -1,11 +1,11 @@
 //! Reading a file of policies: every fault with its line, and nothing half understood.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{
-    Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, ValidationResult, ValidationWarning,
-    Validator,
+    Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator,
 };
 
 use super::RuleFault;
@@ -21,6 +21,8 @@ const POLICIES: usize = 500;
 const SIGNS: usize = 1000;
 /// Longest name of a policy, in bytes.
 const NAME: usize = 64;
+/// Stack for reading, in bytes: Cedar reads and checks by recursion, and the largest policy must not depend on who asks.
+const STACK: usize = 64 * 1024 * 1024;
 
 /// What policies may speak of.
 pub(super) const SCHEMA: &str = include_str!("schema.cedarschema");
@@ -42,18 +44,28 @@ struct Reader<'a> {
     text: &'a str,
     file: &'a str,
     faults: Vec<RuleFault>,
+    /// Validators by the type of arguments they hold.
+    validators: HashMap<String, Validator>,
 }
 
 /// Reads all policies, in the order of the file.
 pub(super) fn load(text: &str, file: &str) -> Result<Vec<Rule>, Vec<RuleFault>> {
-    let mut reader = Reader { text, file, faults: Vec::new() };
-    let rules = reader.read();
-    if reader.faults.is_empty() {
-        return Ok(rules);
+    let mut reader = Reader { text, file, faults: Vec::new(), validators: HashMap::new() };
+    let rules = std::thread::scope(|scope| {
+        let reading = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || reader.read());
+        reading.ok()?.join().ok()
+    });
+    if rules.is_none() {
+        reader.fault(0, None, "the file cannot be read for want of memory".to_owned(), None);
     }
-    reader.faults.sort_by_key(|fault| (fault.line, fault.column));
-    reader.faults.dedup();
-    Err(reader.faults)
+    let mut faults = reader.faults;
+    // Cedar tells one fault once for each kind of operation.
+    faults.sort_by(|a, b| (a.line, a.column, &a.text).cmp(&(b.line, b.column, &b.text)));
+    faults.dedup_by_key(|fault| (fault.line, fault.column));
+    match rules {
+        Some(rules) if faults.is_empty() => Ok(rules),
+        _ => Err(faults),
+    }
 }
 
 impl Reader<'_> {
@@ -131,7 +143,7 @@ impl Reader<'_> {
             }
         };
         let before = self.faults.len();
-        self.validate(&policy, &name, &arguments_of(&json), start);
+        self.validate(&policy, &name, arguments_of(&json), start);
         if self.faults.len() > before {
             return None;
         }
@@ -149,19 +161,19 @@ impl Reader<'_> {
         }
     }
 
-    fn validate(&mut self, policy: &Policy, name: &str, arguments: &str, start: usize) {
-        let schema = SCHEMA.replacen("args: {}", &format!("args: {arguments}"), 1);
-        let schema = match Schema::from_cedarschema_str(&schema) {
-            Ok((schema, _)) => schema,
-            Err(error) => return self.fault(start, Some(name), error.to_string(), None),
+    fn validate(&mut self, policy: &Policy, name: &str, arguments: String, start: usize) {
+        let found = PolicySet::from_policies([policy.clone()]).map_err(|error| error.to_string());
+        let found =
+            found.and_then(|set| Ok(self.validator(arguments)?.validate(&set, ValidationMode::Strict)));
+        let found = match found {
+            Ok(found) => found,
+            Err(text) => return self.fault(start, Some(name), text, None),
         };
-        let set = match PolicySet::from_policies([policy.clone()]) {
-            Ok(set) => set,
-            Err(error) => return self.fault(start, Some(name), error.to_string(), None),
-        };
-        let found: ValidationResult = Validator::new(schema).validate(&set, ValidationMode::Strict);
         for error in found.validation_errors() {
             self.detailed(&DetailedError::from(error), start, Some(name));
+        }
+        if !found.validation_passed() {
+            return;
         }
         for warning in found.validation_warnings() {
             // A rule that never forbids anything is not what its author wanted.
@@ -176,6 +188,18 @@ impl Reader<'_> {
                 self.detailed(&DetailedError::from(warning), start, Some(name));
             }
         }
+    }
+
+    /// The validator for policies that take their arguments to be of this type.
+    fn validator(&mut self, arguments: String) -> Result<&Validator, String> {
+        Ok(match self.validators.entry(arguments) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let schema = SCHEMA.replacen("args: {}", &format!("args: {}", new.key()), 1);
+                let (schema, _) = Schema::from_cedarschema_str(&schema).map_err(|error| error.to_string())?;
+                new.insert(Validator::new(schema))
+            }
+        })
     }
 
     /// Takes over what Cedar says, without the policy's name, which stands before it.

@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(found, ["@id(\"x;\\\"y\")\nforbid(a);", "forbid(b) // c;\n;"]);
         assert_eq!(statements(" // only\n"), []);
         assert_eq!(statements("forbid(").len(), 1);
-        assert_eq!(statements("a(\"(((\"); b").first().map(|one| one.signs), Some(4));
+        assert_eq!(statements("a(\"(((\"); b").first().map(|one| one.signs), Some(3));
     }
 
     #[test]
