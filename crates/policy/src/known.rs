@@ -1,6 +1,6 @@
 //! Which tools of a server its owner has accepted, and whether they still are what was accepted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use portcullis_mcp::fold;
 use portcullis_wire::digest::Digest;
@@ -23,7 +23,7 @@ pub struct KnownTools {
     complete: bool,
     tools: HashMap<String, Tool>,
     /// Spellings without case, so that none passes for a new tool.
-    folded: HashMap<String, String>,
+    folded: HashSet<String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -79,7 +79,7 @@ impl KnownTools {
             return match self.new {
                 NewTools::Hold => Some("tool not accepted"),
                 // A server that minds no case would run a known tool that no rule and no table knows by this spelling.
-                NewTools::Allow if self.folded.contains_key(&fold(name)) => Some("tool spelled otherwise"),
+                NewTools::Allow if self.folded.contains(&fold(name)) => Some("tool spelled otherwise"),
                 NewTools::Allow => None,
             };
         };
@@ -92,7 +92,7 @@ impl KnownTools {
     }
 
     fn entry(&mut self, name: &str) -> &mut Tool {
-        self.folded.entry(fold(name)).or_insert_with(|| name.to_owned());
+        self.folded.insert(fold(name));
         self.tools.entry(name.to_owned()).or_default()
     }
 }

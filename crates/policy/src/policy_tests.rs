@@ -140,6 +140,13 @@ fn t_tool_drift_what_is_held_is_hidden_before_scopes_are_looked_at() {
     });
 }
 
+#[test]
+fn a_policy_is_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Policy>();
+    shared::<KnownTools>();
+}
+
 proptest! {
     /// A list and a call are one question.
     #[test]

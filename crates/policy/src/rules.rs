@@ -96,5 +96,6 @@ impl fmt::Debug for Rules {
     }
 }
 
-#[cfg(all(test, feature = "cedar"))]
+#[cfg(test)]
+#[cfg(feature = "cedar")]
 mod tests;

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 /// The value as Cedar prints it, after it was evaluated.
-fn shown(value: Value) -> Result<String, Unrepresentable> {
+fn shown(value: &Value) -> Result<String, Unrepresentable> {
     let Value::Object(members) = json!({ "v": value }) else { unreachable!("it is an object") };
     let record = arguments(Some(&members))?;
     let context = Context::from_pairs([("args".to_owned(), record)]).expect("it evaluates");
@@ -30,7 +30,7 @@ fn each_kind_of_json_has_one_value() {
             r#"{"__extn": {"arg": "1.0", "fn": "decimal"}}"#,
         ),
     ] {
-        assert_eq!(shown(given.clone()).as_deref(), Ok(expected), "{given}");
+        assert_eq!(shown(&given).as_deref(), Ok(expected), "{given}");
     }
 }
 
@@ -52,7 +52,7 @@ fn fractions_are_decimals_or_nothing() {
         (5e-324, None),
         (f64::NAN, None),
         (f64::INFINITY, None),
-        (112_589_990_684.2623, Some("112589990684.2623")),
+        (112_589_990_684.262_3, Some("112589990684.2623")),
         (112_589_990_684.5, None),
     ] {
         assert_eq!(decimal(given).as_deref(), expected, "{given}");
@@ -78,7 +78,7 @@ fn what_has_no_value_is_refused_with_its_reason() {
         ("long", json!("x".repeat(TEXT)), Some(Unrepresentable::Text)),
         ("long name", json!({"x".repeat(TEXT): 1}), Some(Unrepresentable::Text)),
     ] {
-        assert_eq!(shown(given).err(), expected, "{name}");
+        assert_eq!(shown(&given).err(), expected, "{name}");
     }
 }
 
@@ -106,7 +106,7 @@ proptest! {
     /// Whatever comes is a value or refused, and what is a value can be evaluated.
     #[test]
     fn t_policy_sandbox_any_json_is_a_value_or_refused(value in any_json()) {
-        let _ = shown(value);
+        let _ = shown(&value);
     }
 
     #[test]
