@@ -185,7 +185,7 @@ impl<'a> Answer<'a> {
         (top.raw("jsonrpc") == Some("\"2.0\"")).then_some(Self { top })
     }
 
-    /// How it answers a request; none if it is a request or a notification.
+    /// How it answers a request; none if it is a request or a notification, or a result with two readings.
     pub fn outcome(&self) -> Option<Outcome> {
         if self.top.raw("method").is_some() {
             return None;
@@ -194,6 +194,10 @@ impl<'a> Answer<'a> {
             return Some(Outcome::Error(
                 error.raw("code").and_then(|code| code.parse().ok()).unwrap_or_default(),
             ));
+        }
+        // A result of another shape has no members to read; it is one all the same.
+        if !self.top.raw("result")?.starts_with('{') {
+            return Some(Outcome::Result);
         }
         let is_error = self.top.object("result")?.raw("isError") == Some("true");
         Some(if is_error { Outcome::ToolError } else { Outcome::Result })
@@ -247,6 +251,9 @@ mod tests {
             ),
             (r#"{"jsonrpc":"2.0","id":1,"method":"x"}"#, None),
             (r#"{"jsonrpc":"2.0","method":"x"}"#, None),
+            (r#"{"jsonrpc":"2.0","id":1,"result":[]}"#, Some(Outcome::Result)),
+            (r#"{"jsonrpc":"2.0","id":1,"result":{"a":1,"a":2}}"#, None),
+            (r#"{"jsonrpc":"2.0","id":1}"#, None),
         ] {
             assert_eq!(Answer::parse(text).unwrap().outcome(), expected, "{text}");
         }

@@ -155,6 +155,10 @@ impl Down {
         let outcome = answer.outcome();
         let container = if outcome.is_some() { "result" } else { "params" };
         if outcome.is_none() {
+            let has_readings = answer.top.raw("params").is_some_and(|params| Object::parse(params).is_none());
+            if answer.top.raw("method").is_none() || has_readings {
+                return (Turn::Gone, None);
+            }
             if answer.text_id().is_some_and(|id| id.starts_with(RESERVED)) {
                 return (Turn::Gone, None);
             }

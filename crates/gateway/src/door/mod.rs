@@ -20,6 +20,7 @@ mod lister;
 mod note;
 mod places;
 mod questions;
+mod read;
 mod refusal;
 mod relay;
 mod service;

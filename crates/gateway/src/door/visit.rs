@@ -1,24 +1,19 @@
 //! One request of a proven agent, from its first byte to the answer: the straight path.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum_core::body::Body;
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_LENGTH};
+use http::header::ACCEPT;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body::Body as _;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use portcullis_guard::Denied;
 use portcullis_mcp::answer::Object;
-use portcullis_mcp::elicit::is_accepted;
-use portcullis_mcp::{
-    Era, HeaderMismatch, INVALID_PARAMS, INVALID_REQUEST, Kind, METHOD, Message, NAME, PROTOCOL_VERSION,
-    agree, encode,
-};
+use portcullis_mcp::elicit::{Declared, is_accepted};
+use portcullis_mcp::{Era, INVALID_PARAMS, Kind, Message, PROTOCOL_VERSION};
 use portcullis_policy::{Cure, Standing, Why};
-use portcullis_wire::digest::Digest;
-use portcullis_wire::limit;
 
 use super::confirm::{Verdict, Waiting};
 use super::core::Core;
@@ -27,39 +22,24 @@ use super::forward::Forward;
 use super::note::Watch;
 use super::places::{Place, Takes};
 use super::questions::RESERVED;
+use super::read::Asked;
 use super::session::Known;
-use super::up::{Carried, Refused};
 use super::upstream::Upstream;
 use super::who::Who;
-use super::{ask, call, handles, refusal, session, up};
+use super::{ask, call, handles, refusal, session};
 use crate::ports::{Call, Decision};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Families of methods that ask for something; without an id nobody could be answered, and nothing be written down.
-const REQUESTS: [&str; 7] =
-    ["tools/", "prompts/", "resources/", "tasks/", "completion/", "subscriptions/", "sampling/"];
-const BUSY: &str = "this agent has as many requests or streams under way as it may";
+pub(crate) const BUSY: &str = "this agent has as many requests or streams under way as it may";
 
 /// A request of a proven agent.
 pub(crate) struct Visit {
-    core: Arc<Core>,
-    who: Arc<Who>,
+    pub(crate) core: Arc<Core>,
+    pub(crate) who: Arc<Who>,
     upstream: Upstream,
     request: String,
     trace: Option<String>,
     watch: Watch,
-}
-
-/// A message that was read, and all that goes with it.
-struct Asked {
-    parts: Parts,
-    bytes: Bytes,
-    message: Message,
-    era: Era,
-    arguments: Option<Digest>,
-    session: Option<Known>,
-    carried: Carried,
-    place: Place,
 }
 
 impl Visit {
@@ -95,7 +75,7 @@ impl Visit {
         }
         let takes = if parts.method == Method::GET { Takes::Stream } else { Takes::Call };
         let Some(place) = self.core.places.take(&self.who.key, takes) else {
-            return refusal::limited(None, BUSY, std::time::Duration::from_secs(1));
+            return refusal::limited(None, BUSY, Duration::from_secs(1));
         };
         let Ok(session) = session::up(&self.core, &self.who, &mut parts.headers) else {
             return refusal::unknown_session(None);
@@ -154,69 +134,6 @@ impl Visit {
         }
     }
 
-    /// Reads the message, and what it carries for us.
-    async fn read(&self, mut parts: Parts, body: Body) -> Result<Asked, Box<Response<Body>>> {
-        let bytes = match collect(&parts.headers, body).await {
-            Ok(bytes) => bytes,
-            Err((denied, rest)) => {
-                let refused =
-                    self.core.guard.turn_away(&denied, &self.core.required, parts.version, rest).await;
-                return Err(Box::new(refused));
-            }
-        };
-        let refuse = |denied: Denied| {
-            // What cannot be read counts too, or it would cost nothing.
-            match self.core.ports.budgets.take(&self.who.agent, None) {
-                Ok(()) => Box::new(self.core.guard.refuse(&denied, &self.core.required)),
-                Err(spent) => Box::new(refusal::limited(None, &spent.rule, spent.retry_after)),
-            }
-        };
-        let message = Message::parse(&bytes).map_err(|fault| refuse(fault.into()))?;
-        let id = message.id();
-        let era = self
-            .agree(&mut parts.headers, &message)
-            .map_err(|fault| refuse(Denied::Mismatch(fault, id.cloned())))?;
-        if message.kind() == Kind::Notification
-            && message.method().is_some_and(|method| REQUESTS.iter().any(|family| method.starts_with(family)))
-        {
-            let why = "this method needs an id: it asks for something";
-            return Err(Box::new(refusal::error(StatusCode::BAD_REQUEST, None, INVALID_REQUEST, why)));
-        }
-        let is_long = message.method() == Some("subscriptions/listen");
-        let takes = if is_long { Takes::Stream } else { Takes::Call };
-        let Some(place) = self.core.places.take(&self.who.key, takes) else {
-            return Err(Box::new(refusal::limited(id, BUSY, std::time::Duration::from_secs(1))));
-        };
-        let session = session::up(&self.core, &self.who, &mut parts.headers)
-            .map_err(|_| Box::new(refusal::unknown_session(id)))?;
-        let carried = up::read(&self.core, &self.who, &message, &bytes).map_err(|refused| {
-            Box::new(match refused {
-                Refused::State => refusal::unknown_handle(id, "this requestState"),
-                Refused::Task => refusal::unknown_handle(id, "this task"),
-                Refused::TaskList => {
-                    refusal::error(StatusCode::OK, id, refusal::METHOD_NOT_FOUND, "Method not found")
-                }
-            })
-        })?;
-        let arguments = call::digest(&message);
-        Ok(Asked { parts, bytes, message, era, arguments, session, carried, place })
-    }
-
-    /// Holds the headers against the message; where the owner tolerates it, puts them right first.
-    fn agree(&self, headers: &mut HeaderMap, message: &Message) -> Result<Era, HeaderMismatch> {
-        let verdict = agree(headers, message);
-        if verdict.is_ok() || !self.core.settings.lenient_headers {
-            return verdict;
-        }
-        for (name, value) in [(METHOD, message.method()), (NAME, message.name())] {
-            match value.and_then(encode) {
-                Some(value) => drop(headers.insert(name, value)),
-                None => drop(headers.remove(name)),
-            }
-        }
-        agree(headers, message)
-    }
-
     /// The answer to a question of ours. It goes no further, whatever it is.
     fn take_answer(&self, id: &str, message: &Message) -> Response<Body> {
         let name = self.core.open_question(&self.who, id);
@@ -234,7 +151,7 @@ impl Visit {
         let declared = match (asked.era, &asked.session) {
             (Era::Stateless, _) => asked.message.declared(),
             (Era::Stateful, Some(known)) => known.session.declared(),
-            (Era::Stateful, None) => Default::default(),
+            (Era::Stateful, None) => Declared::default(),
         };
         let header = asked.parts.headers.get(&PROTOCOL_VERSION).and_then(|version| version.to_str().ok());
         let agreed = asked.session.as_ref().and_then(|known| known.session.version());
@@ -261,6 +178,7 @@ impl Visit {
                 response
             }
             Verdict::Stream(question, open) => {
+                self.note(&asked, Decision::AwaitsApproval, &why);
                 let forward = self.prepare(asked, Decision::AllowedByClient, why, Some(bound));
                 ask::stream(&question, open, forward)
             }
@@ -378,17 +296,4 @@ fn hidden(asked: &Asked, unsure: bool) -> Response<Body> {
 fn reads_streams(headers: &HeaderMap) -> bool {
     let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
     accepted.any(|accept| accept.to_ascii_lowercase().contains("text/event-stream"))
-}
-
-/// The body, bounded; with a refusal, what is left of it.
-async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, (Denied, Body)> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit::MESSAGE_BODY as u64) {
-        return Err((Denied::TooLarge, body));
-    }
-    match Limited::new(body, limit::MESSAGE_BODY).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(fault) if fault.is::<LengthLimitError>() => Err((Denied::TooLarge, Body::empty())),
-        Err(_) => Err((Denied::Body, Body::empty())),
-    }
 }
