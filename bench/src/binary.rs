@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::Outcome;
 use crate::clock::now;
-use crate::process::{pinned, resident};
+use crate::process::{SERVER_CORE, pinned, resident};
 
 /// Longest wait for the first answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ pub(crate) fn place() -> Outcome<PathBuf> {
 pub(crate) fn start(binary: &Path, dir: &Path) -> Outcome<Start> {
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
     let begun = now();
-    let mut command = pinned(binary);
+    let mut command = pinned(binary, SERVER_CORE);
     command.args(["guard", "--listen", &address, "--data-dir"]).arg(dir);
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let child = Ended(child);

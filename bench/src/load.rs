@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::Outcome;
 use crate::clock::now;
-use crate::process::cpu;
+use crate::process::{Loaded, cpu};
 use crate::wire::{Answer, Connection};
-use crate::{Outcome, site::Site};
 
 /// Requests in flight.
 pub(crate) const IN_FLIGHT: usize = 64;
@@ -39,10 +39,15 @@ impl Came {
 }
 
 /// Runs one script a connection until the time is over or all have ended. `expected` is the status that counts.
-pub(crate) async fn run(site: &Site, seconds: u64, expected: u16, scripts: Vec<Script>) -> Outcome<Came> {
+pub(crate) async fn run(
+    site: &impl Loaded,
+    seconds: u64,
+    expected: u16,
+    scripts: Vec<Script>,
+) -> Outcome<Came> {
     let mut connections = Vec::with_capacity(scripts.len());
     for _ in &scripts {
-        connections.push(Connection::open(&site.address).await?);
+        connections.push(Connection::open(site.address()).await?);
     }
     let before = cpu(site.id())?;
     let begun = now();

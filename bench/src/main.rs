@@ -3,13 +3,18 @@
 
 mod binary;
 mod clock;
+mod doors;
+mod hop;
 mod load;
 mod measure;
 mod plant;
 mod process;
+mod relay;
 mod report;
 mod revoke;
 mod site;
+mod stream;
+mod upstream;
 mod wire;
 
 use std::path::PathBuf;
@@ -35,6 +40,10 @@ pub(crate) struct Plan {
     pub(crate) grants: usize,
     /// Agents that are cut off under load.
     pub(crate) revocations: usize,
+    /// Streams that are open at once while nothing flows in them.
+    pub(crate) idle: usize,
+    /// Events of one long stream.
+    pub(crate) events: usize,
     /// Where databases lie.
     pub(crate) dir: PathBuf,
 }
@@ -49,6 +58,8 @@ impl Plan {
             first: 120_000,
             grants: 100_000,
             revocations: 20,
+            idle: 5_000,
+            events: 200_000,
             dir: std::env::temp_dir(),
         };
         let mut words = words.iter();
@@ -56,7 +67,7 @@ impl Plan {
             match word.as_str() {
                 "--smoke" => {
                     plan = Self { smoke: true, seconds: 1, rounds: 1, codes: 2_000, first: 2_000, ..plan };
-                    plan = Self { grants: 5_000, revocations: 5, ..plan };
+                    plan = Self { grants: 5_000, revocations: 5, idle: 200, events: 5_000, ..plan };
                 }
                 "--dir" => plan.dir = words.next().ok_or("--dir needs a directory")?.into(),
                 other => return Err(format!("`{other}` is not understood: --smoke, --dir DIR").into()),
@@ -70,6 +81,8 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match words.split_first() {
         Some((word, rest)) if word == site::WORD => site::run(rest).map(|()| true),
+        Some((word, _)) if word == upstream::WORD => upstream::run().map(|()| true),
+        Some((word, rest)) if word == relay::WORD => relay::run(rest).map(|()| true),
         _ => Plan::read(&words).and_then(|plan| measure::run(&plan)),
     };
     match outcome {

@@ -9,11 +9,11 @@ use portcullis_wire::base64url;
 use crate::clock::now;
 use crate::load::{Came, IN_FLIGHT, Script, once, repeat, run as load};
 use crate::plant::{AGENT, MACHINE, READER, VERIFIER};
-use crate::process::{pin_self, resident};
+use crate::process::{Loaded as _, pin_self, resident};
 use crate::report::{Report, goal};
-use crate::site::Site;
+use crate::site::{Site, TOLD};
 use crate::wire::{Answer, Connection, call, form, post};
-use crate::{Outcome, Plan, binary, revoke};
+use crate::{Outcome, Plan, binary, hop, revoke};
 
 /// Commits timed alone.
 const SYNCS: u32 = 50;
@@ -28,7 +28,7 @@ pub(crate) fn run(plan: &Plan) -> Outcome<bool> {
     }
     let dir = tempfile::tempdir_in(&plan.dir)?;
     println!("a durable write of 4 KiB in {}: {:.0} µs\n", plan.dir.display(), sync_us(dir.path())?);
-    let site = Site::start(dir.path(), plan.codes, IN_FLIGHT * 2, plan.first)?;
+    let site = Site::start(dir.path(), (plan.codes, TOLD, plan.first), None)?;
     report.begin();
     runtime.block_on(async {
         routes(plan, &site, &mut report).await?;
@@ -38,10 +38,12 @@ pub(crate) fn run(plan: &Plan) -> Outcome<bool> {
     drop(site);
     starts(plan, &mut report)?;
     let large = tempfile::tempdir_in(&plan.dir)?;
-    let site = Site::start(large.path(), 0, plan.grants, 0)?;
+    let site = Site::start(large.path(), (0, plan.grants, 0), None)?;
     let came = runtime.block_on(refresh(plan, &site))?;
     let held = resident(site.id())?;
     report.load(&format!("refresh, {} grants", plan.grants), &came, &format!("{held:.1} MiB held then"));
+    drop(site);
+    hop::measure(plan, &runtime, &mut report)?;
     Ok(report.end())
 }
 
@@ -177,7 +179,7 @@ fn starts(plan: &Plan, report: &mut Report) -> Outcome<()> {
 }
 
 /// As many access tokens as there are connections.
-async fn machine_tokens(site: &Site) -> Outcome<Vec<String>> {
+pub(crate) async fn machine_tokens(site: &Site) -> Outcome<Vec<String>> {
     let mut connection = Connection::open(&site.address).await?;
     let request = form(&site.address, "/token", &basic(MACHINE, &site.planted.machine_secret), MACHINE_BODY);
     let mut tokens = Vec::new();
@@ -194,7 +196,7 @@ fn basic(id: &str, secret: &str) -> String {
 }
 
 /// The one in the middle by CPU time.
-fn median(mut came: Vec<Came>) -> Came {
+pub(crate) fn median(mut came: Vec<Came>) -> Came {
     came.sort_by(|a, b| a.cost().total_cmp(&b.cost()));
     let middle = came.len() / 2;
     came.into_iter().nth(middle).unwrap_or_default()

@@ -198,6 +198,8 @@ impl Ground {
             state: GrantState::Live,
             replaces: None,
             tip: Some(Tip { current: refresh, previous: None }),
+            wanted: Vec::new(),
+            personal: None,
         })
     }
 }

@@ -23,11 +23,19 @@ pub(crate) fn pin_self() -> Outcome<()> {
     }
 }
 
-/// A program that will be pinned to the server's core. `taskset` becomes the program, under the same id.
-pub(crate) fn pinned(program: &std::path::Path) -> Command {
+/// A program that will be pinned to a core. `taskset` becomes the program, under the same id.
+pub(crate) fn pinned(program: &std::path::Path, core: &str) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["-c", SERVER_CORE]).arg(program);
+    command.args(["-c", core]).arg(program);
     command
+}
+
+/// A process whose CPU time is measured while it is asked.
+pub(crate) trait Loaded {
+    /// Where it listens.
+    fn address(&self) -> &str;
+    /// Its id.
+    fn id(&self) -> u32;
 }
 
 /// CPU time that a process took so far, in user and kernel.

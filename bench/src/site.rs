@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::post;
+use axum::serve::ListenerExt as _;
 use bytes::Bytes;
 use portcullis::{Agent, SystemClock, SystemEntropy, ToolTable};
 use portcullis_fetch::Fetcher;
@@ -26,11 +27,13 @@ use portcullis_wire::scope::{Scope, Scopes};
 
 use crate::clock::now;
 use crate::plant::{Planted, SCOPE, plant};
-use crate::process::pinned;
-use crate::{Outcome, load};
+use crate::process::{Loaded, SERVER_CORE, pinned};
+use crate::{Outcome, doors};
 
 /// The word that makes this program the server under load.
 pub(crate) const WORD: &str = "site";
+/// Refresh tokens that the load is told: each is an agent of its own.
+pub(crate) const TOLD: usize = 448;
 /// Verifications timed alone.
 const VERIFICATIONS: u32 = 300;
 const ANSWER: &str =
@@ -60,9 +63,15 @@ pub(crate) struct Site {
 
 impl Site {
     /// Starts one with this many codes, grants and unseen tokens, its database in `dir`.
-    pub(crate) fn start(dir: &Path, codes: usize, grants: usize, first: usize) -> Outcome<Self> {
-        let mut command = pinned(&std::env::current_exe()?);
+    /// With an upstream it has routes in front of that as well.
+    pub(crate) fn start(
+        dir: &Path,
+        (codes, grants, first): (usize, usize, usize),
+        upstream: Option<&str>,
+    ) -> Outcome<Self> {
+        let mut command = pinned(&std::env::current_exe()?, SERVER_CORE);
         command.arg(WORD).arg(dir).args([codes, grants, first].map(|count| count.to_string()));
+        command.args(upstream);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         let output = child.stdout.take().ok_or("no output")?;
@@ -72,9 +81,14 @@ impl Site {
         let Ready { address, planted, first, verification_us } = ready;
         Ok(Self { child, address, planted, first, verification_us })
     }
+}
 
-    /// Its process.
-    pub(crate) fn id(&self) -> u32 {
+impl Loaded for Site {
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn id(&self) -> u32 {
         self.child.id()
     }
 }
@@ -86,12 +100,14 @@ impl Drop for Site {
     }
 }
 
-/// Is the server: `DIR CODES GRANTS FIRST`.
+/// Is the server: `DIR CODES GRANTS FIRST [UPSTREAM]`.
 pub(crate) fn run(words: &[String]) -> Outcome<()> {
-    let [dir, codes, grants, first] = words else { return Err("site DIR CODES GRANTS FIRST".into()) };
+    let [dir, codes, grants, first, upstream @ ..] = words else {
+        return Err("site DIR CODES GRANTS FIRST [UPSTREAM]".into());
+    };
     let counts = (codes.parse()?, grants.parse()?, first.parse()?);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(serve(Path::new(dir), counts))
+    runtime.block_on(serve(Path::new(dir), counts, upstream.first().map(String::as_str)))
 }
 
 fn salts() -> Salts {
@@ -102,7 +118,11 @@ fn salts() -> Salts {
     })
 }
 
-async fn serve(dir: &Path, (codes, grants, first): (usize, usize, usize)) -> Outcome<()> {
+async fn serve(
+    dir: &Path,
+    (codes, grants, first): (usize, usize, usize),
+    upstream: Option<&str>,
+) -> Outcome<()> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?.to_string();
     let issuer = Issuer::parse(&format!("http://{address}"))?;
@@ -111,7 +131,7 @@ async fn serve(dir: &Path, (codes, grants, first): (usize, usize, usize)) -> Out
     SystemEntropy.fill(&mut master);
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(&dir.join("bench.db"), sqlite::Options::new(salts()))?);
     let mint = Mint::new(&MasterKey::new(master));
-    let told = load::IN_FLIGHT * 2;
+    let told = TOLD;
     let planted = plant(&*store, &mint, &SystemEntropy, &resource, (codes, grants, told)).await?;
     let mut settings = Settings::new(issuer.clone(), catalog(&resource)?);
     settings.registration = RegistrationSettings { allowed: true, burst: 1_000_000, per_second: 1_000_000 };
@@ -131,8 +151,13 @@ async fn serve(dir: &Path, (codes, grants, first): (usize, usize, usize)) -> Out
     let first = sign(&key, &issuer, &resource, first)?;
     let verification_us = verification(&keys, &first)?;
     let strange =
-        Guard::builder(issuer, resource, Arc::new(StaticKeys::new(keys)), Arc::new(SystemClock)).build();
-    let routes = Router::new()
+        Guard::builder(issuer, resource.clone(), Arc::new(StaticKeys::new(keys)), Arc::new(SystemClock))
+            .build();
+    let mut routes = Router::new();
+    if let Some(upstream) = upstream {
+        routes = doors::routes(routes, &app, &resource, upstream).await?;
+    }
+    let routes = routes
         .route("/bare", post(async |_: Bytes| json()))
         .route("/mcp", post(async |_: Agent, _: Bytes| json()).layer(guard.require(&scopes)))
         .route("/first", post(async |_: Agent, _: Bytes| json()).layer(strange.require(&scopes)))
@@ -140,8 +165,13 @@ async fn serve(dir: &Path, (codes, grants, first): (usize, usize, usize)) -> Out
     let ready = serde_json::to_string(&Ready { address, planted, first, verification_us })?;
     writeln!(std::io::stdout(), "{ready}")?;
     tokio::spawn(Arc::clone(&app).chores());
-    axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    axum::serve(listener.tap_io(prompt), routes.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
+}
+
+/// Has a connection send at once what is to be sent, as those of the real binary do.
+pub(crate) fn prompt(connection: &mut tokio::net::TcpStream) {
+    let _ = connection.set_nodelay(true); // one that has gone away will show it
 }
 
 fn json() -> ([(&'static str, &'static str); 1], &'static str) {
