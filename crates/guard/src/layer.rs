@@ -14,7 +14,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use portcullis_mcp::{Message, agree};
 use portcullis_wire::limit;
-use portcullis_wire::scope::{Scope, Scopes};
+use portcullis_wire::scope::Scopes;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -72,24 +72,10 @@ impl Require {
         self.check(agent, &self.required.union(&self.guard.tools().needs(&message)))
     }
 
-    /// The refusal names all that the operation needs; for a need that a broader scope already meets, that scope, so
-    /// that a client that asks for exactly this loses nothing by it.
+    /// The refusal names all that the operation needs.
     fn check(&self, agent: &Agent, needed: &Scopes) -> Result<(), Denied> {
-        let (tools, held) = (self.guard.tools(), &agent.scopes);
-        if tools.covers(held, needed) {
-            return Ok(());
-        }
-        let broader = |need: &Scope| held.iter().find(|one| tools.expand(&only(one)).contains(need.as_str()));
-        let named = needed.iter().map(|need| match held.contains(need.as_str()) {
-            true => need.clone(),
-            false => broader(need).unwrap_or(need).clone(),
-        });
-        Err(Denied::Scope(named.collect()))
+        self.guard.tools().lacking(&agent.scopes, needed).map_or(Ok(()), |all| Err(Denied::Scope(all)))
     }
-}
-
-fn only(scope: &Scope) -> Scopes {
-    std::iter::once(scope.clone()).collect()
 }
 
 async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Denied> {
