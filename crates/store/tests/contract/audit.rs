@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_rules::audit::{
-    AuditKeep, AuditQuery, Bad, Checkpoint, CheckpointClaims, Head, Summary, Wrong, checkpoint_claims,
+    AuditKeep, AuditQuery, Bad, Checkpoint, CheckpointClaims, Head, Summary, Wrong, checkpoint_claims, hex,
 };
 use portcullis_rules::event::{CallFacts, Event, EventKind, Personal};
 use portcullis_rules::verdict::{Expect, Write};
@@ -42,13 +42,15 @@ pub(crate) fn calls(range: std::ops::Range<u64>) -> Vec<Write> {
     range.map(|n| Write::Audit(call(n))).collect()
 }
 
-/// Stands for a signature: the claims themselves, in a form that only this test knows.
+/// Stands for a signature: the claims, and a digest that no change of them keeps.
 pub(crate) fn sign(claims: &CheckpointClaims) -> Checkpoint {
-    claims.signed(format!("signed {}", serde_json::to_string(claims).unwrap()))
+    let text = serde_json::to_string(claims).unwrap();
+    claims.signed(format!("{} {text}", hex::digest(&Digest::of(text.as_bytes()))))
 }
 
 pub(crate) fn claims_of(signature: &str) -> Option<CheckpointClaims> {
-    serde_json::from_str(signature.strip_prefix("signed ")?).ok()
+    let (digest, text) = signature.split_once(' ')?;
+    (hex::digest(&Digest::of(text.as_bytes())) == digest).then(|| serde_json::from_str(text).ok())?
 }
 
 /// A checkpoint of where the chain stands.
