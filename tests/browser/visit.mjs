@@ -7,6 +7,7 @@ import { Documents } from "../clients/cimd.mjs";
 import { scratch } from "../clients/places.mjs";
 import { expect, Report, Stopped } from "../clients/report.mjs";
 import { Server } from "../clients/server.mjs";
+import { asking } from "./asking.mjs";
 import { Watch } from "./look.mjs";
 import { account, beforeAccounts, consenting, errors, signingIn } from "./parts.mjs";
 import { walkByKeyboard, walkWithoutScript } from "./walk.mjs";
@@ -33,7 +34,7 @@ export async function main() {
     closing.push(() => server.stop());
     await server.start(["--insecure-cimd-loopback", "--insecure-extra-ca", documents.authority]);
     const visit = new Visit({ server, documents, browser, callback, report });
-    for (const part of [beforeAccounts, signingIn, consenting, account, errors, walkByKeyboard, walkWithoutScript]) {
+    for (const part of [beforeAccounts, signingIn, consenting, account, asking, errors, walkByKeyboard, walkWithoutScript]) {
       try {
         await part(visit);
       } catch (error) {
@@ -131,8 +132,8 @@ class Visit {
   }
 
   /** Signs in on the form that is shown. */
-  async signIn(page, password = this.person.password) {
-    await page.fill("input[name=name]", this.person.name);
+  async signIn(page, password = this.person.password, name = this.person.name) {
+    await page.fill("input[name=name]", name);
     await page.fill("input[name=password]", password);
     await Promise.all([page.waitForNavigation(), page.click("button[name=answer][value=sign-in]")]);
   }
