@@ -115,6 +115,11 @@ impl Waiting<'_> {
                 return self.say("the page was not opened; nothing was approved", Decision::Denied);
             }
             approvals.answered(question, APPROVAL_PATIENCE).await;
+            // Meanwhile the agent may have been cut off.
+            if let Err(denied) = self.core.guard.recheck(&self.who.agent, self.core.now()) {
+                let refused = self.core.guard.refuse(&denied, &self.core.required);
+                return Verdict::Say(refused, Decision::Denied);
+            }
         }
         let nothing = Map::new();
         let arguments = self.message.arguments().unwrap_or(&nothing);

@@ -81,7 +81,7 @@ impl Down {
             parts.headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
             return Response::from_parts(parts, Body::new(Relay::new(body, self, noted, place)));
         }
-        if self.method.is_none() || kind == Media::Other {
+        if kind == Media::Other {
             if self.is_list() && status.is_success() {
                 noted.close(Ending::Upstream(StatusCode::BAD_GATEWAY.as_u16()));
                 return refusal::bad_upstream(self.id.as_ref(), "the server's list of tools cannot be read");

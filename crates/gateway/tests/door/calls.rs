@@ -2,7 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use portcullis_gateway::door::Door;
 use portcullis_gateway::ports::{Decision, Ending};
+use portcullis_gateway::{Gateway, LegacySse};
 use serde_json::json;
 
 use crate::world::{Answer, World, json_answer, policy, scopes};
@@ -299,6 +301,19 @@ async fn r06_r13_nobody_passes_unproven_and_each_refusal_is_counted_once() {
     assert!(world.server.seen().is_empty() && world.fake.rows().is_empty());
     assert_eq!(world.client("ann").send("PUT", &[], "").await.status, 405);
     assert_eq!(world.client("ann").send("GET", &[], "body").await.status, 400);
+}
+
+/// A door stands in front of each kind of server there is here.
+#[test]
+fn every_kind_of_server_has_a_door() {
+    fn stands<S>()
+    where
+        Door<S>:
+            tower_service::Service<http::Request<axum_core::body::Body>, Error = std::convert::Infallible>,
+    {
+    }
+    stands::<Gateway>();
+    stands::<LegacySse>();
 }
 
 #[tokio::test]

@@ -102,6 +102,11 @@ async fn t_hidden_tool_a_list_in_a_stream_is_filtered_too_and_one_that_cannot_be
         assert_eq!(answer.status, 502, "{body}");
         assert!(!answer.text().contains("nerd"));
     }
+    // An answer to what asked for nothing is looked at as well.
+    let list = json!({"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"nerd"},{"name":"read_note","inputSchema":{"type":"object"}}]}});
+    world.server.answers(move |_| json_answer(&list));
+    let answer = client.send("POST", &[], r#"{"jsonrpc":"2.0","id":9,"result":{}}"#).await;
+    assert!(answer.text().contains("read_note") && !answer.text().contains("nerd"), "{}", answer.text());
     world
         .server
         .answers(|_| Response::builder().header("content-type", "text/plain").body("nerd".into()).unwrap());

@@ -6,5 +6,6 @@ mod handles;
 mod lists;
 mod many;
 mod person;
+mod real;
 mod streams;
 mod world;

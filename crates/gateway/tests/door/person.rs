@@ -1,5 +1,6 @@
 //! Calls that wait for their person.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portcullis_gateway::ports::{Decision, Ending};
@@ -98,6 +99,18 @@ async fn a_stateless_client_with_pages_is_asked_and_comes_again() {
     assert_eq!(answer.said(), "\"wipe\" for usr_ann");
     let seen = world.server.last().json();
     assert!(seen["params"].get("requestState").is_none() && seen["params"].get("inputResponses").is_none());
+    // Who is cut off while the call waits is refused, whatever the person says.
+    let asked = client.call("wipe", json!({"cut": 1})).await.json();
+    let (answer, ()) = tokio::join!(
+        client.ask("tools/call", again(&json!({"cut": 1}), &asked["result"]["requestState"], "accept")),
+        async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            world.sky.cut();
+            world.fake.says("ann", "wipe", &json!({"cut": 1}), true);
+        }
+    );
+    assert_eq!(answer.status, 401);
+    world.sky.cut_after.store(0, Ordering::SeqCst);
     // The same once more is another call.
     let replay = client.ask("tools/call", again(&arguments, state, "decline")).await;
     assert!(replay.is_error() && replay.said().contains("not opened"));

@@ -68,6 +68,7 @@ pub(crate) struct World {
     pub(crate) fake: Arc<Fake>,
     pub(crate) server: Server,
     pub(crate) door: Door<Server>,
+    guard: Guard,
 }
 
 /// The table most tests use: `delete_note` needs a scope of its own, `wipe` a person's word, `post` the client's.
@@ -94,8 +95,15 @@ impl World {
             .build();
         let (fake, server) = (Fake::new(), Server::default());
         let settings = settings(DoorSettings::new(clock));
-        let door = Door::new(guard, &scopes("mcp:tools"), &policy, fake.ports(), settings, server.clone());
-        Self { key, sky, fake, server, door }
+        let door =
+            Door::new(guard.clone(), &scopes("mcp:tools"), &policy, fake.ports(), settings, server.clone());
+        Self { key, sky, fake, server, door, guard }
+    }
+
+    /// A door of its own to another server.
+    pub(crate) fn door_to<S>(&self, inner: S) -> Door<S> {
+        let settings = DoorSettings::new(Arc::clone(&self.sky) as Arc<dyn Clock>);
+        Door::new(self.guard.clone(), &scopes("mcp:tools"), &policy(), self.fake.ports(), settings, inner)
     }
 
     pub(crate) fn token(&self, agent: &str, scope: &str) -> String {
@@ -165,6 +173,7 @@ impl Client<'_> {
             .uri("/mcp")
             .header("host", "notes.example.com")
             .header("accept", "application/json, text/event-stream")
+            .header("content-type", "application/json")
             .header("authorization", format!("Bearer {}", self.token));
         for (name, value) in headers {
             request = request.header(*name, *value);
