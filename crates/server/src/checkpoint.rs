@@ -6,8 +6,10 @@ use std::sync::atomic::Ordering;
 use portcullis_jose::jws::{self, Profile};
 use portcullis_jose::key::{Alg, KeySet};
 use portcullis_rules::audit::{CheckpointClaims, checkpoint_claims};
+use portcullis_rules::model::KeyState;
 use portcullis_rules::verdict::Write;
 use portcullis_store::StoreError;
+use portcullis_wire::time::UnixTime;
 
 use crate::app::App;
 use crate::keyring;
@@ -15,15 +17,17 @@ use crate::keyring;
 /// The `typ` of a checkpoint: never taken for a token, nor a token for it (RFC 8725 §3.11).
 const TYP: &str = "portcullis-checkpoint+jwt";
 
-/// Every key that has ever signed here, revoked ones too: what they signed was true when it was signed.
-pub(crate) struct CheckpointKeys(Vec<KeySet>);
+/// Every key that has ever signed here. A revoked one counts for what says that it was signed before it was revoked; whoever
+/// stole it can write an earlier date, so that a head kept elsewhere (`--expect-head`) is worth more than its signature.
+pub(crate) struct CheckpointKeys(Vec<(KeySet, Option<UnixTime>)>);
 
 impl CheckpointKeys {
     /// What a checkpoint's signature is over, if it is one of ours.
     pub(crate) fn read(&self, text: &str) -> Option<CheckpointClaims> {
         let profile = Profile { typ: &[TYP], algs: &[Alg::Es256] };
-        self.0.iter().find_map(|keys| {
-            jws::verify::<CheckpointClaims>(text, &profile, keys).ok().map(|verified| verified.claims)
+        self.0.iter().find_map(|(keys, revoked)| {
+            let claims = jws::verify::<CheckpointClaims>(text, &profile, keys).ok()?.claims;
+            revoked.is_none_or(|at| claims.iat <= at.seconds()).then_some(claims)
         })
     }
 }
@@ -61,7 +65,10 @@ impl App {
     /// [`StoreError`]. A key that does not open is left out: what it signed counts as unsigned.
     pub(crate) async fn checkpoint_keys(&self) -> Result<CheckpointKeys, StoreError> {
         let rows = self.store.keys().await?;
-        let keys = rows.iter().filter_map(|row| keyring::verifying(row, &self.sealer));
-        Ok(CheckpointKeys(keys.filter_map(|key| KeySet::from_keys([key]).ok()).collect()))
+        let keys = rows.iter().filter_map(|row| {
+            let keys = KeySet::from_keys([keyring::verifying(row, &self.sealer)?]).ok()?;
+            Some((keys, (row.state == KeyState::Revoked).then_some(row.changed_at)))
+        });
+        Ok(CheckpointKeys(keys.collect()))
     }
 }

@@ -113,7 +113,7 @@ impl App {
         let AuditSettings { keep, most, .. } = self.settings.audit;
         let keep = AuditKeep { since: Some(now - keep), most };
         loop {
-            match self.store.sweep_audit(keep.clone()).await {
+            match self.store.sweep_audit(keep).await {
                 Ok(AUDIT_BATCH..) => tokio::task::yield_now().await,
                 Ok(_) => return,
                 Err(error) => {
