@@ -15,6 +15,10 @@ const FLAGS = [
 /** The longest wait for one page or button, in milliseconds. */
 const PATIENCE = 15_000;
 
+/** How often a page is looked at again, and after how many milliseconds, until it tells what happened elsewhere. */
+const LOOKS = 20;
+const BETWEEN = 150;
+
 /** Starts Chromium, headless, with an empty profile. */
 export function launch() {
   if (!existsSync(chromium)) throw new Error(`no Chromium at ${chromium}: apt-get install chromium, or set PORTCULLIS_CHROMIUM`);
@@ -97,6 +101,11 @@ export class Person {
       await page.goto(`${issuer}/account`);
       if (new URL(page.url()).pathname === "/sign-in") await this.signIn(page);
       const form = page.locator(`form[action$="/account/wanted"]:has(input[name=agent][value="${agent}"]):has(input[name=scope][value="${scope}"])`);
+      // What was refused is written down with what else happened in that moment.
+      for (let look = 0; look < LOOKS && (await form.count()) === 0; look += 1) {
+        await page.waitForTimeout(BETWEEN);
+        await page.reload();
+      }
       expect((await form.count()) === 1, `${scope} among what ${agent} was refused: ${(await page.innerText("main")).slice(0, 600)}`);
       await Promise.all([page.waitForNavigation({ waitUntil: "load" }), form.locator("button[value=allow]").click()]);
     } finally {

@@ -12,13 +12,25 @@ import { differences, REQUIRED, runSuite, verdict } from "./suite.mjs";
 import { obtainToken } from "./gateway-token.mjs";
 
 /**
- * Behind HTTP there is no scenario whose verdict a gateway must change: even the one about DNS rebinding holds, since
- * the gateway knows its own name and refuses every other, as the fixture does.
+ * The checks that a gateway must change, by scenario, with the reason. None of them is in a required set, and even the
+ * one about DNS rebinding is not among them: the gateway knows its own name and refuses every other, as the fixture does.
  */
-const SAME = new Map();
+const CHANGED = {
+  "tasks-dispatch-and-envelope": {
+    // The fixture has no tasks, and the suite names one that nobody was given. Task ids are sealed for the agent that
+    // started the task, so the gateway itself refuses a foreign one, as it must for a server that has tasks (R20, W16),
+    // and does so before the server could say that it knows no such method.
+    checks: ["sep-2663-tasks-get-invalid-task-id-32602", "sep-2663-tasks-result-removed-method-not-found"],
+  },
+};
 
-/** What stdio itself makes different, whoever stands before it. */
-const OVER_STDIO = new Map([["server-sse-polling", "over stdio a server has no stream that it could let break"]]);
+/** The checks that stdio itself makes different, whoever stands before it. */
+const CHANGED_BY_STDIO = {
+  "server-sse-polling": {
+    // Over stdio a server has no stream that it could let break.
+    checks: ["server-sse-priming-event", "server-sse-retry-field", "server-sse-disconnect-resume"],
+  },
+};
 
 /** Runs both required sets at the fixture, and through the gateway before it. */
 export async function run(session) {
@@ -39,10 +51,10 @@ export async function run(session) {
       if (verdict(scenario) !== "pass") report.told(false, `${revision} ${scenario.name}: the fixture itself does not pass: ${verdict(scenario)}`);
     }
   }
-  await through(session, "HTTP", [upstream], direct, SAME);
+  await through(session, "HTTP", [upstream], direct, CHANGED);
   if (CAN.stdio) {
     const reads = [here, clientPackages].flatMap((place) => ["--read", place]);
-    await through(session, "stdio", [...reads, "--", node22, path.join(here, "fixture/stdio.mjs")], direct, OVER_STDIO);
+    await through(session, "stdio", [...reads, "--", node22, path.join(here, "fixture/stdio.mjs")], direct, { ...CHANGED, ...CHANGED_BY_STDIO });
   }
 }
 
@@ -70,12 +82,13 @@ async function through({ report, directory, person, account, closing }, wire, be
     const found = await runSuite(proxy.url, revision, path.join(directory, `${wire}-${revision}`));
     for (const scenario of direct.get(revision)) {
       const other = found.find((one) => one.name === scenario.name);
-      const told = differences(scenario, other);
-      const excuse = changed.get(scenario.name);
-      const why = told.length === 0 ? "" : `: ${excuse ?? told.join("; ")}`;
+      const apart = new Set(changed[scenario.name]?.checks);
+      if (scenario.required && apart.size > 0) throw new Error(`${scenario.name} is required, and must be the same`);
+      const told = differences(scenario, other, apart);
+      const why = `${apart.size > 0 ? `, but for ${[...apart].join(", ")}` : ""}${told.length > 0 ? `: ${told.join("; ")}` : ""}`;
       const kind = scenario.required ? "" : " (not scored)";
       const row = `${scenario.name.padEnd(46)} directly ${verdict(scenario).padEnd(8)} through ${verdict(other)}${kind}${why}`;
-      report.told(told.length === 0 || excuse !== undefined, `${revision} over ${wire}: ${row}`);
+      report.told(told.length === 0, `${revision} over ${wire}: ${row}`);
     }
     const scenarios = direct.get(revision).length;
     report.told(found.length === scenarios, `${revision} over ${wire}: ${scenarios} scenarios directly, ${found.length} through`);

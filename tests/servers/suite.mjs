@@ -46,11 +46,14 @@ export function verdict(scenario) {
   return scenario.checks.every((check) => check.status === "SKIPPED") ? "skipped" : "pass";
 }
 
-/** What two runs of one scenario do not have in common, check by check, in words. */
-export function differences(direct, through) {
+/**
+ * What two runs of one scenario do not have in common, check by check, in words. The checks whose ids are in `apart`
+ * are not compared.
+ */
+export function differences(direct, through, apart = new Set()) {
   const count = (checks) => {
     const found = new Map();
-    for (const { id, status } of checks) found.set(`${id}: ${status}`, (found.get(`${id}: ${status}`) ?? 0) + 1);
+    for (const { id, status } of checks.filter((check) => !apart.has(check.id))) found.set(`${id}: ${status}`, (found.get(`${id}: ${status}`) ?? 0) + 1);
     return found;
   };
   const [one, other] = [count(direct?.checks ?? []), count(through?.checks ?? [])];

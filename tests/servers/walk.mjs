@@ -96,7 +96,7 @@ export async function walk({ server, report, directory, person, can }, row, [cli
     hands.decision = decision;
     const asked = hands.asked.length;
     let answer = await client.call(row.asks.name, row.asks.args).catch((error) => ({ text: error.message, isError: true }));
-    expect(client.elicits === hands.asked.length > asked, client.elicits ? "to be asked by URL elicitation" : "no elicitation that was not declared");
+    expect(client.elicits === hands.asked.length > asked, `${client.elicits ? "URL elicitation" : "no elicitation that was not declared"}; the answer: ${answer.text.slice(0, 300)}`);
     if (!client.elicits) {
       const link = LINK.exec(answer.text)?.[0];
       expect(answer.isError && link !== undefined, `a refused result with a link, not ${answer.text.slice(0, 400)}`);
