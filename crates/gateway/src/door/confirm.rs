@@ -47,7 +47,7 @@ pub(crate) enum Verdict {
     /// It goes.
     Go(Decision),
     /// It is answered.
-    Say(Response<Body>, Decision),
+    Say(Box<Response<Body>>, Decision),
     /// The client is asked on the stream that answers the call.
     Stream(Value, Open),
     /// One of our own parts does not answer.
@@ -70,11 +70,12 @@ impl Waiting<'_> {
     /// A tool result that says why not.
     fn say(&self, text: &str, decision: Decision) -> Verdict {
         let result = refusal::tool_error(text, self.is_stateless());
-        Verdict::Say(refusal::result(self.id(), &result), decision)
+        Verdict::Say(Box::new(refusal::result(self.id(), &result)), decision)
     }
 
     fn unknown(&self) -> Verdict {
-        Verdict::Say(refusal::unknown_handle(Some(self.id()), "this requestState"), Decision::Denied)
+        let response = refusal::unknown_handle(Some(self.id()), "this requestState");
+        Verdict::Say(Box::new(response), Decision::Denied)
     }
 
     /// What the client answered to our question.
@@ -118,7 +119,7 @@ impl Waiting<'_> {
             // Meanwhile the agent may have been cut off.
             if let Err(denied) = self.core.guard.recheck(&self.who.agent, self.core.now()) {
                 let refused = self.core.guard.refuse(&denied, &self.core.required);
-                return Verdict::Say(refused, Decision::Denied);
+                return Verdict::Say(Box::new(refused), Decision::Denied);
             }
         }
         let nothing = Map::new();
@@ -163,7 +164,7 @@ impl Waiting<'_> {
                 return self.say(&text, Decision::AwaitsApproval);
             }
         };
-        Verdict::Say(response, Decision::AwaitsApproval)
+        Verdict::Say(Box::new(response), Decision::AwaitsApproval)
     }
 
     /// Asks the client.
@@ -195,7 +196,7 @@ impl Waiting<'_> {
             core.questions.remember(name.clone(), self.bound.to_owned(), core.now());
             let state = core.seal_state(who, self.bound.to_owned(), Whose::Ours(name));
             let response = refusal::result(self.id(), &ask.input_required(KEY, &state));
-            return Verdict::Say(response, Decision::AwaitsApproval);
+            return Verdict::Say(Box::new(response), Decision::AwaitsApproval);
         }
         let request = ask.request(&format!("{RESERVED}{}", core.seal_question(who, &name)));
         match core.questions.open(&who.key.0, name) {

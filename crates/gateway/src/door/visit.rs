@@ -175,7 +175,7 @@ impl Visit {
             Verdict::Go(decision) => self.go(asked, decision, why, Some(bound)).await,
             Verdict::Say(response, decision) => {
                 self.note(&asked, decision, &why);
-                response
+                *response
             }
             Verdict::Stream(question, open) => {
                 self.note(&asked, Decision::AwaitsApproval, &why);

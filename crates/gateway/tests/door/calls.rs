@@ -181,7 +181,7 @@ async fn w11_headers_of_an_older_revision_decide_nothing() {
 
 #[tokio::test]
 async fn w10_who_tolerates_wrong_headers_sends_right_ones_on() {
-    let world = World::with(policy(), |settings| settings.lenient_headers(true));
+    let world = World::with(&policy(), |settings| settings.lenient_headers(true));
     for headers in [
         vec![("mcp-protocol-version", "2026-07-28")],
         vec![
@@ -246,7 +246,7 @@ async fn w13_errors_of_the_servers_own_protocol_pass_as_they_are() {
 
 #[tokio::test]
 async fn w19_every_request_is_a_row_and_values_are_kept_by_choice_alone() {
-    let world = World::with(policy(), |settings| settings.keep_values("read_*"));
+    let world = World::with(&policy(), |settings| settings.keep_values("read_*"));
     let client = world.client("ann");
     client.call("read_note", json!({"b": 1, "a": "x"})).await;
     client.ask("prompts/get", json!({"name": "p", "arguments": {"c": "y"}})).await;

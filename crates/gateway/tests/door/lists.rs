@@ -203,7 +203,7 @@ async fn t_fail_closed_what_is_not_known_yet_is_not_called() {
 async fn t_hidden_tool_listing_and_calling_agree_for_every_tool() {
     let table = ToolTable::new(Scopes::none());
     for policy in [policy(), Policy::new(table)] {
-        let world = World::with(policy, |settings| settings);
+        let world = World::with(&policy, |settings| settings);
         let client = world.client("ann");
         client.ask("tools/list", json!({})).await;
         world.server.tools.lock().unwrap().push(json!({"name": "new"}));

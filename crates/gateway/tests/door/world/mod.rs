@@ -81,10 +81,10 @@ pub(crate) fn policy() -> Policy {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with(policy(), |settings| settings)
+        Self::with(&policy(), |settings| settings)
     }
 
-    pub(crate) fn with(policy: Policy, settings: impl FnOnce(DoorSettings) -> DoorSettings) -> Self {
+    pub(crate) fn with(policy: &Policy, settings: impl FnOnce(DoorSettings) -> DoorSettings) -> Self {
         let key = SigningKey::generate(Alg::Es256).unwrap();
         let keys = Arc::new(StaticKeys::new(KeySet::from_keys([key.verifying_key().unwrap()]).unwrap()));
         let sky = Arc::new(Sky { now: NOW.into(), cut_after: 0.into(), changed: Arc::default() });
@@ -96,7 +96,7 @@ impl World {
         let (fake, server) = (Fake::new(), Server::default());
         let settings = settings(DoorSettings::new(clock));
         let door =
-            Door::new(guard.clone(), &scopes("mcp:tools"), &policy, fake.ports(), settings, server.clone());
+            Door::new(guard.clone(), &scopes("mcp:tools"), policy, fake.ports(), settings, server.clone());
         Self { key, sky, fake, server, door, guard }
     }
 
