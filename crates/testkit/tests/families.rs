@@ -249,7 +249,8 @@ impl<'a> Family<'a> {
     }
 
     async fn revoke_by_person(&mut self) {
-        if !self.enabled || !self.live {
+        // One that is over by itself is in no list any more, whatever its row says.
+        if !self.enabled || !self.live || self.is_over() {
             return;
         }
         let mut browser = self.place.signed_in(self.user).await;
