@@ -28,6 +28,8 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>
 pub(crate) struct Plan {
     /// Whether this is a short run that says nothing about speed.
     pub(crate) smoke: bool,
+    /// Whether only the gateway is measured.
+    pub(crate) gateway: bool,
     /// Seconds of one measurement.
     pub(crate) seconds: u64,
     /// Measurements of the same thing, of which the median counts.
@@ -52,6 +54,7 @@ impl Plan {
     fn read(words: &[String]) -> Outcome<Self> {
         let mut plan = Self {
             smoke: false,
+            gateway: false,
             seconds: 4,
             rounds: 3,
             codes: 60_000,
@@ -69,8 +72,11 @@ impl Plan {
                     plan = Self { smoke: true, seconds: 1, rounds: 1, codes: 2_000, first: 2_000, ..plan };
                     plan = Self { grants: 5_000, revocations: 5, idle: 200, events: 5_000, ..plan };
                 }
+                "--gateway" => plan.gateway = true,
                 "--dir" => plan.dir = words.next().ok_or("--dir needs a directory")?.into(),
-                other => return Err(format!("`{other}` is not understood: --smoke, --dir DIR").into()),
+                other => {
+                    return Err(format!("`{other}` is not understood: --smoke, --gateway, --dir DIR").into());
+                }
             }
         }
         Ok(plan)

@@ -28,6 +28,11 @@ pub(crate) fn run(plan: &Plan) -> Outcome<bool> {
     }
     let dir = tempfile::tempdir_in(&plan.dir)?;
     println!("a durable write of 4 KiB in {}: {:.0} µs\n", plan.dir.display(), sync_us(dir.path())?);
+    if plan.gateway {
+        report.begin();
+        hop::measure(plan, &runtime, &mut report)?;
+        return Ok(report.end());
+    }
     let site = Site::start(dir.path(), (plan.codes, TOLD, plan.first), None)?;
     report.begin();
     runtime.block_on(async {
