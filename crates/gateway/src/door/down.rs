@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::core::Core;
 use super::handles::{Whose, operation};
-use super::held::{Held, hold};
+use super::held::{Held, Kept, hold};
 use super::note::Noted;
 use super::places::Place;
 use super::questions::RESERVED;
@@ -90,7 +90,7 @@ impl Down {
             noted.ends(plain_ending(status));
             return Response::from_parts(parts, Body::new(Passing::new(Bytes::new(), body, noted, place)));
         }
-        let (bytes, _room) = match hold(body, &self.core.room).await {
+        let (bytes, room) = match hold(body, &self.core.room).await {
             Held::Whole(bytes, room) => (bytes, room),
             Held::Larger(first, rest) if !self.must_read => {
                 session::down(
@@ -142,7 +142,7 @@ impl Down {
         if edited != bytes {
             parts.headers.remove(CONTENT_LENGTH);
         }
-        Response::from_parts(parts, Body::from(edited))
+        Response::from_parts(parts, Body::new(Kept::new(edited, room, place)))
     }
 
     pub(crate) fn is_list(&self) -> bool {

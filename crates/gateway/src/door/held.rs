@@ -1,14 +1,18 @@
 //! Answers that are held to be edited: each up to a size, and all together up to another.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum_core::body::Body;
 use bytes::{Bytes, BytesMut};
-use http_body::Body as _;
+use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::bounds::ANSWER_BODY;
+use super::places::Place;
 
 /// In which steps room is taken, in bytes.
 pub(crate) const BLOCK: usize = 64 * 1024;
@@ -50,6 +54,45 @@ pub(crate) async fn hold(mut body: Body, room: &Arc<Semaphore>) -> Held {
         }
     }
     Held::Whole(join(first, &more), permit)
+}
+
+/// An answer that was held, until it is sent: its room and its place are taken as long as a slow reader takes.
+pub(crate) struct Kept {
+    bytes: Bytes,
+    _room: OwnedSemaphorePermit,
+    _place: Place,
+}
+
+impl Kept {
+    pub(crate) const fn new(bytes: Bytes, room: OwnedSemaphorePermit, place: Place) -> Self {
+        Self { bytes, _room: room, _place: place }
+    }
+}
+
+impl http_body::Body for Kept {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.bytes.is_empty() {
+            return Poll::Ready(None);
+        }
+        // The transport takes a piece at a time, so that the rest counts as held until it is wanted.
+        let length = self.bytes.len().min(BLOCK);
+        let piece = self.bytes.split_to(length);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.len() as u64)
+    }
 }
 
 fn join(first: Bytes, more: &BytesMut) -> Bytes {

@@ -10,7 +10,7 @@ use portcullis_gateway::door::{EVENT, IN_FLIGHT_PER_AGENT, STREAMS_PER_AGENT};
 use portcullis_gateway::ports::Ending;
 use serde_json::json;
 
-use crate::world::{World, script};
+use crate::world::{World, json_answer, script};
 
 fn open() -> (http_body_util::channel::Sender<Bytes, std::io::Error>, Response<Body>) {
     let (sender, body) = Channel::<Bytes, std::io::Error>::new(8);
@@ -128,6 +128,16 @@ async fn a_large_answer_streams_where_nothing_is_edited_and_is_refused_where_som
     let passed = world.client("ann").stateful().call("read_note", json!({})).await;
     assert_eq!((passed.status.as_u16(), passed.body.len() > 17 << 20), (200, true));
     assert_eq!(world.client("ann").call("read_note", json!({})).await.status, 502);
+    // Held answers count as under way until they are sent.
+    world.server.answers(|_| json_answer(&json!({"jsonrpc":"2.0","id":1,"result":{"x":"y"}})));
+    let ask = || world.send(world.client("slow").message("prompts/get", json!({"name": "p"})));
+    let mut unread = Vec::new();
+    for _ in 0..IN_FLIGHT_PER_AGENT {
+        unread.push(ask().await);
+    }
+    assert_eq!(ask().await.status(), 429);
+    drop(unread);
+    assert_eq!(ask().await.status(), 200);
     let small = world.client("ann").stateful().send("GET", &[], "").await;
     assert_eq!(small.status, 200);
     let response =
