@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portcullis_fetch::{Fetcher, SetupError};
-use portcullis_server::{App, Parts, Settings, StartError};
+use portcullis_server::{App, Entropy as _, Parts, Settings, StartError};
 use portcullis_store::Salts;
 use portcullis_store::sqlite::{OpenError, Options, Sqlite};
 use tokio::task::JoinHandle;
