@@ -1,0 +1,3 @@
+//! Real processes: written next.
+
+fn main() {}
