@@ -11,6 +11,9 @@
 //! configured: a fixed secret, an access token of the gateway's own ([`Credential`]), and an assertion about who is
 //! calling ([`Identity`]). Where the upstream fails, whoever posted a message gets a JSON-RPC error that says so.
 //!
+//! [`door`] stands before either, or before any other MCP server: it lets agents in, judges every message by the owner's
+//! policy, asks people, counts, writes down, and carries back what the agent may see.
+//!
 //! The upstream is chosen by the owner of the server, never by a stranger: private and loopback addresses are allowed,
 //! redirects are not followed, and no proxy is taken from the environment.
 

@@ -1,13 +1,21 @@
 //! A server of the official Rust SDK behind the door, in both eras.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum_core::body::Body;
+use http::{Request, Response};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use portcullis_gateway::door::Door;
+use portcullis_gateway::{Gateway, GatewaySettings};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+use tower_service::Service;
 
 use crate::world::{Answer, World};
 
@@ -43,12 +51,37 @@ fn message(answer: &Answer) -> Value {
     serde_json::from_str(last.unwrap_or(text)).unwrap_or_else(|_| panic!("no message: {text}"))
 }
 
+fn notes() -> StreamableHttpService<Notes, LocalSessionManager> {
+    let config = StreamableHttpServerConfig::default().with_allowed_hosts(["notes.example.com", "127.0.0.1"]);
+    StreamableHttpService::new(|| Ok(Notes), Arc::new(LocalSessionManager::default()), config)
+}
+
 #[tokio::test]
 async fn t_versions_a_server_of_the_rust_sdk_is_served_in_both_eras() {
     let world = World::new();
-    let config = StreamableHttpServerConfig::default().with_allowed_hosts(["notes.example.com"]);
-    let service = StreamableHttpService::new(|| Ok(Notes), Arc::new(LocalSessionManager::default()), config);
-    let door = world.door_to(service);
+    serves(&world, world.door_to(notes())).await;
+}
+
+#[tokio::test]
+async fn t_versions_a_server_behind_the_proxy_is_served_in_both_eras() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = format!("http://{}/mcp", listener.local_addr().unwrap()).parse().unwrap();
+    let service = TowerToHyperService::new(notes());
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let connection = hyper::server::conn::http1::Builder::new();
+            tokio::spawn(connection.serve_connection(TokioIo::new(socket), service.clone()));
+        }
+    });
+    let world = World::new();
+    let gateway = Gateway::new(&upstream, GatewaySettings::default()).unwrap();
+    serves(&world, world.door_to(gateway)).await;
+}
+
+async fn serves<S>(world: &World, door: Door<S>)
+where
+    Door<S>: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
+{
     let ask = async |request| {
         let answer = Answer::of(door.clone().oneshot(request).await.unwrap()).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
