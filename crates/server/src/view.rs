@@ -1,6 +1,7 @@
 //! From records to what a page shows.
 
 use jiff::Timestamp;
+use portcullis_mcp::Pattern;
 use portcullis_rules::catalog::{Effect, ResourceEntry};
 use portcullis_rules::model::{Client, Grant, Origin, Subject};
 use portcullis_wire::redirect::{Landing, RedirectUri};
@@ -73,12 +74,9 @@ pub(crate) fn time_of_day(at: UnixTime) -> String {
     Timestamp::from_millisecond(at.millis()).map(|t| t.strftime("%H:%M UTC").to_string()).unwrap_or_default()
 }
 
-/// What a tool does at worst, where a scope names it: tools are named whole, or by their beginning and a `*`.
+/// What a tool does at worst, where a scope names it, whole or by a pattern.
 pub(crate) fn kind_of_tool(entry: Option<&ResourceEntry>, tool: &str) -> Option<RightKind> {
-    let covers = |pattern: &String| match pattern.strip_suffix('*') {
-        Some(beginning) => tool.starts_with(beginning),
-        None => pattern == tool,
-    };
+    let covers = |named: &String| Pattern::parse(named).matches(tool);
     let effects =
         entry?.scopes.iter().filter(|scope| scope.tools.iter().any(covers)).map(|scope| scope.effect);
     effects.max().map(kind_of)

@@ -97,6 +97,9 @@ async fn show(
             Some((_, client)) => client.agents.push(line),
             None => {
                 let face = match &row.client {
+                    _ if personal::is_client(&row.grant.client) => {
+                        ClientFace::new(&key, None, ClientKind::Personal)
+                    }
                     Some(client) => face(client, row.grant.redirect.as_ref()),
                     None => ClientFace::new(&key, None, ClientKind::Machine),
                 };

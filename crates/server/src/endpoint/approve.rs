@@ -83,6 +83,9 @@ fn question(
         host: app.settings.site(),
         account: user.name.clone(),
         client: match &facts.client {
+            _ if grant.personal.is_some() => {
+                ClientFace::new(agent_label(grant).as_str(), None, ClientKind::Personal)
+            }
             Some(client) => face(client, grant.redirect.as_ref()),
             None => ClientFace::new(grant.client.as_str(), None, ClientKind::Website),
         },

@@ -38,14 +38,14 @@ fn unauthorized(shown: bool) -> Response {
     response
 }
 
-fn holder(app: &App, parts: &Parts, id: &str) -> Result<Holder, Response> {
-    register::take(app, parts)?;
+fn holder(app: &App, parts: &Parts, id: &str) -> Result<Holder, Box<Response>> {
+    register::take(app, parts).map_err(register::slowed)?;
     let header = authorization(&parts.headers).map_err(|fault| reply::unreadable(&fault))?;
     let shown = header.and_then(|header| header.split_once(' '));
     let Some(token) =
         shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim())
     else {
-        return Err(unauthorized(false));
+        return Err(unauthorized(false).into());
     };
     let presented = app.mint.read::<Registration>(token).ok_or_else(|| unauthorized(true))?;
     let id = ClientId::parse(id).ok_or_else(|| unauthorized(true))?;
@@ -71,7 +71,7 @@ pub(crate) async fn read(State(app): State<Arc<App>>, Path(id): Path<String>, re
     let (parts, _) = request.into_parts();
     let holder = match holder(&app, &parts, &id) {
         Ok(holder) => holder,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     match app.store.client(holder.id.clone()).await {
         Ok(client) => match manage::read(client.as_ref(), &holder.digest) {
@@ -92,7 +92,7 @@ pub(crate) async fn update(
     let (parts, body) = request.into_parts();
     let holder = match holder(&app, &parts, &id) {
         Ok(holder) => holder,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     // Whoever may not ask for a judgement is told so before any of the body is.
     match app.store.client(holder.id.clone()).await {
@@ -143,7 +143,7 @@ pub(crate) async fn remove(
     let (parts, _) = request.into_parts();
     let holder = match holder(&app, &parts, &id) {
         Ok(holder) => holder,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let outcome = app
         .settle(

@@ -2,6 +2,7 @@
 //! registered (RFC 7592); see [`manage`](super::manage).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -35,8 +36,8 @@ pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> R
             "Registration is switched off here; ask an administrator for a client_id.",
         );
     }
-    if let Err(slowed) = take(&app, &parts) {
-        return slowed;
+    if let Err(wait) = take(&app, &parts) {
+        return slowed(wait);
     }
     let (_, metadata) = match read(&app, &parts, body).await {
         Ok(read) => read,
@@ -78,10 +79,13 @@ pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> R
 }
 
 /// Counts a registration, or what is done with one, against the address it comes from.
-pub(super) fn take(app: &App, parts: &Parts) -> Result<(), Response> {
-    app.registrations.take(source_prefix(source(app, parts)), app.now()).map_err(|wait| {
-        reply::later(StatusCode::TOO_MANY_REQUESTS, wait, "Too many registrations from this address.")
-    })
+pub(super) fn take(app: &App, parts: &Parts) -> Result<(), Duration> {
+    app.registrations.take(source_prefix(source(app, parts)), app.now())
+}
+
+/// 429: the address has to wait.
+pub(super) fn slowed(wait: Duration) -> Response {
+    reply::later(StatusCode::TOO_MANY_REQUESTS, wait, "Too many registrations from this address.")
 }
 
 /// Reads and judges what a client says of itself.

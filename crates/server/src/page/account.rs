@@ -193,7 +193,7 @@ impl Account {
                 rights(4)[2..].iter().map(|line| want("g2", line.clone())).collect();
             page.clients.push(AccountClient {
                 is_personal: true,
-                face: ClientFace::new("personal", None, ClientKind::Machine),
+                face: ClientFace::new("personal", None, ClientKind::Personal),
                 agents: vec![agent("g4", "Backup script", rights(2))],
             });
             page

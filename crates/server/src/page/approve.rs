@@ -137,6 +137,14 @@ impl Approve {
                 },
             ),
             (
+                "approve-personal",
+                Self {
+                    client: ClientFace::new("Backup script", None, ClientKind::Personal),
+                    agent: Claim::name("Backup script"),
+                    ..plain()
+                },
+            ),
+            (
                 "approve-cut",
                 Self {
                     kind: Some(RightKind::Changes),
@@ -300,6 +308,12 @@ mod tests {
         let approve = html.find(r#"class="btn arm" name="answer" value="approve""#).unwrap();
         assert!(deny < approve);
         assert!(html.contains(r#"class="guarded""#));
+    }
+
+    #[test]
+    fn a_token_made_by_hand_is_called_one() {
+        let html = html("approve-personal");
+        assert!(html.contains("Personal token, made by hand") && !html.contains("Unverified name"));
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Consent {
         let who = match self.client.kind() {
             ClientKind::ThisComputer => "A program on this computer".to_owned(),
             ClientKind::App => "An app on this device".to_owned(),
-            ClientKind::Website | ClientKind::Machine => self.client.in_words(),
+            ClientKind::Website | ClientKind::Machine | ClientKind::Personal => self.client.in_words(),
         };
         format!("{who} {} {}", self.verb(), self.resource_name)
     }

@@ -13,6 +13,8 @@ pub enum ClientKind {
     App,
     /// A client that acts for itself and has no person and no redirect (RFC 6749 §4.4).
     Machine,
+    /// A token its person made by hand: no client stands behind it, and its name is the token's.
+    Personal,
 }
 
 /// A client as a page shows it.
@@ -71,7 +73,7 @@ impl ClientFace {
     /// The letter on its tile; a question mark when nobody knows whose name it is.
     #[must_use]
     pub fn initial(&self) -> char {
-        if self.is_verified() || self.kind == ClientKind::Machine {
+        if self.is_verified() || matches!(self.kind, ClientKind::Machine | ClientKind::Personal) {
             initial_of(self.name.as_str())
         } else {
             '?'
@@ -83,7 +85,7 @@ impl ClientFace {
     pub fn tone(&self) -> &'static str {
         match (self.is_verified(), self.kind) {
             (true, _) => "is-checked",
-            (false, ClientKind::Machine) => "",
+            (false, ClientKind::Machine | ClientKind::Personal) => "",
             (false, _) => "is-careful",
         }
     }
@@ -114,6 +116,7 @@ mod tests {
             (ClientKind::ThisComputer, false),
             (ClientKind::App, false),
             (ClientKind::Machine, false),
+            (ClientKind::Personal, false),
         ] {
             let face = ClientFace::new("Claude", Some("claude.ai".into()), kind);
             assert_eq!(face.is_verified(), verified, "{kind:?}");
