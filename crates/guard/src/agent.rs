@@ -1,6 +1,7 @@
 //! Who calls: what is left of a token once it was verified.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum_core::extract::FromRequestParts;
@@ -18,10 +19,14 @@ use portcullis_wire::time::UnixTime;
 use crate::denied::TokenFault;
 
 /// One install of a client, acting for one person (or for itself) at this resource. Only a guard makes one, from a
-/// verified token, so that a handler that asks for it runs for no one else.
+/// verified token, so that a handler that asks for it runs for no one else. Cheap to clone: what is known stands in one
+/// place, [`Known`], whose members are read as the agent's own.
 #[derive(Clone)]
+pub struct Agent(Arc<Known>);
+
+/// What is known of an [`Agent`].
 #[non_exhaustive]
-pub struct Agent {
+pub struct Known {
     /// The grant behind the token, if its issuer is a Portcullis.
     pub grant: Option<GrantId>,
     /// The client, by its exact `client_id`.
@@ -40,6 +45,14 @@ pub struct Agent {
     proof: Arc<Proof>,
 }
 
+impl Deref for Agent {
+    type Target = Known;
+
+    fn deref(&self) -> &Known {
+        &self.0
+    }
+}
+
 /// The verified claims behind an agent and the name of the key that signed them, empty if it has none: what is asked
 /// again and again, since time passes and grants end.
 pub(crate) struct Proof {
@@ -54,7 +67,7 @@ impl Agent {
         resource: &Resource,
         tools: &Arc<ToolTable>,
     ) -> Result<Self, TokenFault> {
-        Ok(Self {
+        Ok(Self(Arc::new(Known {
             grant: claims.grant.as_deref().and_then(|grant| grant.parse().ok()),
             client: ClientId::parse(&claims.client_id).ok_or(TokenFault::Client)?,
             subject: claims.sub.clone(),
@@ -65,10 +78,10 @@ impl Agent {
             expires: UnixTime::from_seconds(claims.exp),
             tools: Arc::clone(tools),
             proof: Arc::new(Proof { claims, kid }),
-        })
+        })))
     }
 
-    pub(crate) const fn proof(&self) -> &Arc<Proof> {
+    pub(crate) fn proof(&self) -> &Arc<Proof> {
         &self.proof
     }
 

@@ -33,7 +33,7 @@ mod ports;
 mod site;
 mod stream;
 
-pub use agent::{Agent, Unguarded};
+pub use agent::{Agent, Known, Unguarded};
 pub use denied::{Denied, TokenFault};
 pub use guard::{Guard, GuardBuilder, SEEN_TOKENS, STREAM_LIFE};
 pub use layer::{Guarded, Require};

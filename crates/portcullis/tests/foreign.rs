@@ -102,7 +102,7 @@ async fn guarded(idp: &Arc<Idp>) -> Router {
         .await
         .unwrap();
     Router::new()
-        .route("/mcp", post(async |agent: Agent| agent.subject).layer(auth.require(["mcp:tools"])))
+        .route("/mcp", post(async |agent: Agent| agent.subject.clone()).layer(auth.require(["mcp:tools"])))
         .merge(auth.router())
 }
 
