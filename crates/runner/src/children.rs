@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(backoff(u32::MAX), limits::BACKOFF_MOST);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn one_agent_s_failures_delay_nobody_else() {
         let failing = Failing::default();
         let whose = |agent: &str| Open { resource: "r".into(), agent: agent.into() };

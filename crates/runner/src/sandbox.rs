@@ -14,7 +14,8 @@ use crate::spec::{Sandbox, Server};
 pub enum SandboxReport {
     /// The kernel holds the allow-list.
     Holds {
-        /// The version of Landlock's interface: from 6 on, servers can neither signal us nor reach abstract sockets.
+        /// The version of Landlock's interface whose protections hold, though the kernel's own may be later: from 6
+        /// on, servers can neither signal us nor reach abstract sockets.
         abi: u8,
     },
     /// It does not, and why: servers may read what this user may read, the keys included.
@@ -35,9 +36,9 @@ impl fmt::Display for SandboxReport {
         match self {
             Self::Holds { abi } if *abi < 6 => write!(
                 f,
-                "each server runs in a sandbox (Landlock {abi}): it reads no keys; this kernel does not keep it from signalling other processes of this user"
+                "each server runs in a sandbox (Landlock {abi} or later): it reads no keys; this kernel does not keep it from signalling other processes of this user"
             ),
-            Self::Holds { abi } => write!(f, "each server runs in a sandbox (Landlock {abi})"),
+            Self::Holds { abi } => write!(f, "each server runs in a sandbox (Landlock {abi} or later)"),
             Self::Missing(why) => write!(
                 f,
                 "NO SANDBOX: {why}; the servers started here can read everything this user can read, our keys included"
