@@ -403,7 +403,7 @@ async fn echo(agent: Agent, request: axum::extract::Request) -> axum::response::
     let credentials = request.headers().get_all("authorization").iter().count();
     axum::response::Response::builder()
         .header("x-credentials", credentials)
-        .header("x-subject", agent.subject)
+        .header("x-subject", agent.subject.as_str())
         .body(axum::body::Body::from(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#))
         .unwrap()
 }
