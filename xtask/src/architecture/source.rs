@@ -118,7 +118,7 @@ fn named<'a>(text: &'a str, names: &'a [&'a str]) -> impl Iterator<Item = (usize
 
 #[cfg(test)]
 mod tests {
-    use super::named;
+    use super::{measures_by_the_runtime, named};
 
     #[test]
     fn elapsed_time_is_the_runtimes() {
