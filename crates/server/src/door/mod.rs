@@ -11,20 +11,20 @@ mod tools;
 
 use std::sync::Arc;
 
-use portcullis_gateway::ports::Ports;
 use portcullis_gateway::Assertions;
 use portcullis_gateway::door::DoorSettings;
+use portcullis_gateway::ports::Ports;
 use portcullis_rules::tools::NewTools;
 use portcullis_store::StoreError;
 use portcullis_wire::resource::Resource;
 
 pub(crate) use self::approvals::Questions;
+use self::assertion::Statements;
 pub(crate) use self::budgets::Counters;
 pub(crate) use self::groups::Membership;
 pub(crate) use self::journal::{Trail, Want};
 pub(crate) use self::personal::PersonalTokens;
 pub(crate) use self::seals::Sealed;
-use self::assertion::Statements;
 use self::tools::Book;
 pub(crate) use self::tools::Books;
 use crate::app::App;
