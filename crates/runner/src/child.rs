@@ -98,7 +98,7 @@ impl Plan {
                     // A relative argument still means what it meant to the owner.
                     let relative = |arg: &String| !arg.starts_with('-') && working_dir.join(arg).is_file();
                     if !server.args.iter().any(relative) {
-                        working_dir = home.clone();
+                        working_dir = home;
                     }
                 }
                 let Grants { read, write, .. } = grants;
@@ -172,29 +172,27 @@ impl Plan {
         };
         let reading = read(stdout, sending, used);
         tokio::pin!(writing, reading);
-        let why = loop {
-            tokio::select! {
+        let why = tokio::select! {
                 why = &mut reading => match why {
-                    Ending::TooLong => break Closed::TooLong,
-                    Ending::Unheard => break Closed::Gone,
+                    Ending::TooLong => Closed::TooLong,
+                    Ending::Unheard => Closed::Gone,
                     Ending::Over => {
                         let status = tokio::time::timeout(limits::FAREWELL, child.wait()).await;
-                        break Closed::Died(status.map_or_else(|_| "it closed its output".to_owned(), told));
+                        Closed::Died(status.map_or_else(|_| "it closed its output".to_owned(), told))
                     }
                 },
                 status = child.wait() => {
                     // What it said last is still to be read, unless something else holds its output open.
                     tokio::time::timeout(limits::FAREWELL, &mut reading).await.map(drop).unwrap_or_default();
-                    break Closed::Died(told(status));
+                    Closed::Died(told(status))
                 }
                 () = &mut writing => {
                     // Its input is closed, which asks it to end.
                     tokio::time::timeout(limits::FAREWELL, child.wait()).await.map(drop).unwrap_or_default();
-                    break Closed::Gone;
+                    Closed::Gone
                 }
-                () = idle(used, patience) => break Closed::Idle,
-                () = to_die(&mut orders) => break Closed::CutOff,
-            }
+                () = idle(used, patience) => Closed::Idle,
+                () = to_die(&mut orders) => Closed::CutOff,
         };
         group.kill();
         child.start_kill().unwrap_or_default();

@@ -132,14 +132,20 @@ impl Children {
     fn take(&mut self, frame: &Frame) -> io::Result<()> {
         match frame.kind {
             Kind::Open => self.open(frame.channel, frame.told_of()?),
-            Kind::End => Ok(self.end(&frame.told_of()?)),
+            Kind::End => {
+                self.end(&frame.told_of()?);
+                Ok(())
+            }
             Kind::Line | Kind::Credit | Kind::Close => {
                 // What ended by itself may still be spoken to.
                 let Some(living) = self.living.get_mut(&frame.channel) else { return Ok(()) };
                 living.used.now();
                 match (frame.kind, &living.arriving) {
                     (Kind::Line, Some(arriving)) => arriving.put(frame.payload.clone()),
-                    (Kind::Credit, _) => Ok(living.sending.credit(frame.credited()?)),
+                    (Kind::Credit, _) => {
+                        living.sending.credit(frame.credited()?);
+                        Ok(())
+                    }
                     _ => {
                         living.arriving = None;
                         living.sending.window.close(); // Nobody reads any more.
@@ -262,7 +268,10 @@ pub(crate) async fn idle(used: &Used, patience: Duration) {
 
 /// Whose servers fail, so that a broken one is not started over and over. One agent's failures delay nobody else.
 #[derive(Clone, Default)]
-struct Failing(Arc<Mutex<HashMap<(String, String), (u32, Instant)>>>);
+struct Failing(Arc<Mutex<HashMap<Whose, (u32, Instant)>>>);
+
+/// Resource and agent.
+type Whose = (String, String);
 
 impl Failing {
     fn wait(&self, whose: &Open) -> Duration {

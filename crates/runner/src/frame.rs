@@ -90,7 +90,7 @@ pub enum Closed {
     #[error("as many MCP servers run as are allowed")]
     TooMany,
     /// The process that keeps the servers is gone, or the front let go of the channel.
-    #[error("the process that keeps the MCP servers is gone")]
+    #[error("the MCP server was let go, or the process that keeps the servers is gone")]
     Gone,
 }
 

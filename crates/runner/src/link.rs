@@ -177,7 +177,10 @@ impl Routes {
         let Some(route) = routes.get(&frame.channel) else { return Ok(()) };
         match frame.kind {
             Kind::Line => route.arriving.put(frame.payload.clone()),
-            Kind::Credit => Ok(route.sending.credit(frame.credited()?)),
+            Kind::Credit => {
+                route.sending.credit(frame.credited()?);
+                Ok(())
+            }
             _ => Err(malformed("a frame")),
         }
     }

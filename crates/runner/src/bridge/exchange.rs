@@ -151,9 +151,13 @@ impl Inner {
     /// A session at the process that all share.
     async fn join(self: &Arc<Self>, id: &Value, caller: &Arc<str>) -> Answered {
         let (peer, greeting) = self.shared().await?;
-        let session = self.open(caller, peer)?;
         let top = Object::parse(&greeting).ok_or(Failure::NoMessage)?;
-        Ok(with_session(json_response(text::answering(&top, id)), &session.id))
+        let answer = text::answering(&top, id);
+        if !is_result(&answer) {
+            return Ok(json_response(answer));
+        }
+        let session = self.open(caller, peer)?;
+        Ok(with_session(json_response(answer), &session.id))
     }
 
     /// The process that all share, greeted once.

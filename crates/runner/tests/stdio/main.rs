@@ -1,4 +1,11 @@
 //! Real processes: this one file is front, runner, launcher and server, as `portcullis` is.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test without the usual harness, and what it tests"
+)]
 
 mod process;
 mod server;
