@@ -132,7 +132,7 @@ async fn r16_in_an_axum_router_a_get_without_token_is_401_before_405() {
         )
         .layer(guard.require(&scopes("mcp:tools")))
         .route("/open", get(|| async { "open" }))
-        .route("/forgotten", get(|agent: Agent| async move { agent.subject }));
+        .route("/forgotten", get(|agent: Agent| async move { agent.subject.clone() }));
     let ask = |request: Request<Body>| app.clone().oneshot(request);
     let token = world.token("mcp:tools");
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
