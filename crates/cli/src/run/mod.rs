@@ -46,7 +46,7 @@ pub(crate) async fn run(shared: &Shared, file: &File, source: Option<&Path>) -> 
     };
     let fetch = portcullis_fetch::Settings { extra_roots: roots.clone(), loopback };
     let running = Running::start(home, None, plan.settings.clone(), fetch).await?;
-    let router = routes::router(running.app(), &plan, &roots)?;
+    let router = routes::router(running.app(), &plan, &roots).await?;
 
     let (stop, stopped) = watch::channel(false);
     let reload = tls.clone().map(|tls| tls.keep_fresh().map(tokio::spawn)).transpose()?;

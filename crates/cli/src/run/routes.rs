@@ -6,8 +6,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
+use portcullis_gateway::door::DoorLayer;
 use portcullis_gateway::{Gateway, GatewaySettings};
+use portcullis_policy::Policy;
 use portcullis_rules::catalog::ResourceEntry;
+use portcullis_rules::tools::NewTools;
 use portcullis_server::App;
 use rustls::pki_types::CertificateDer;
 use tower_layer::Layer as _;
@@ -18,7 +21,7 @@ use crate::config::{Behind, Guarded, Plan};
 use crate::failure::Failure;
 
 /// The whole surface.
-pub(crate) fn router(
+pub(crate) async fn router(
     app: &Arc<App>,
     plan: &Plan,
     roots: &[CertificateDer<'static>],
@@ -27,19 +30,25 @@ pub(crate) fn router(
     let mut router = Router::new().without_v07_checks();
     for guarded in &plan.guarded {
         let Guarded { entry, tools, require, behind } = guarded;
-        let guard = app
-            .guard(&entry.resource, tools.clone())
-            .ok_or_else(|| Failure::ours(format!("`{}` is not in the catalog", entry.resource)))?;
-        let layer = guard.require(require);
+        let door = async || -> Result<DoorLayer, Failure> {
+            let guard = app
+                .guard(&entry.resource, tools.clone())
+                .ok_or_else(|| Failure::ours(format!("`{}` is not in the catalog", entry.resource)))?;
+            let ports = app.ports(&entry.resource, NewTools::default()).await.map_err(Failure::ours)?;
+            let policy = Policy::new(tools.clone());
+            Ok(DoorLayer::new(guard, require, &policy, ports, app.door_settings()))
+        };
         router = match behind {
             Behind::Elsewhere => router,
-            Behind::Builtin => place(router, entry, layer.layer(builtin::service(&plan.settings.issuer))),
+            Behind::Builtin => {
+                place(router, entry, door().await?.layer(builtin::service(&plan.settings.issuer)))
+            }
             Behind::Upstream(url) => {
                 let settings = GatewaySettings { extra_roots: roots.to_vec(), ..GatewaySettings::default() };
                 let gateway = Gateway::new(url, settings).map_err(|error| {
                     Failure::fixable(format!("the upstream of `{}`: {error}", entry.resource))
                 })?;
-                place(router, entry, layer.layer(gateway))
+                place(router, entry, door().await?.layer(gateway))
             }
         };
     }
