@@ -1,30 +1,47 @@
 //! From a machine's credentials to a tool call at the built-in server.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 
 use serde_json::Value;
 
 use crate::world::{Server, at};
 
-/// An MCP server that knows nothing of OAuth: it answers one request with the head that came.
-fn upstream() -> (String, std::thread::JoinHandle<String>) {
+/// An MCP server that knows nothing of OAuth: it lists one tool, answers one call, and tells every head that came.
+fn upstream() -> (String, std::thread::JoinHandle<Vec<String>>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/there", listener.local_addr().unwrap());
     let answering = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut head = String::new();
-        let mut reader = BufReader::new(stream.try_clone().unwrap());
-        while !head.ends_with("\r\n\r\n") {
-            assert_ne!(reader.read_line(&mut head).unwrap(), 0);
+        let mut heads = Vec::new();
+        loop {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = String::new();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            while !head.ends_with("\r\n\r\n") {
+                assert_ne!(reader.read_line(&mut head).unwrap(), 0);
+            }
+            let length = head.to_lowercase().split("content-length: ").nth(1).map_or(0, |rest| {
+                rest.split("\r\n").next().unwrap_or_default().parse().unwrap_or(0)
+            });
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            heads.push(head);
+            let asked: Value = serde_json::from_slice(&body).unwrap();
+            let is_list = asked["method"] == "tools/list";
+            let result = match is_list {
+                true => serde_json::json!({ "tools": [{ "name": "anything", "inputSchema": { "type": "object" } }] }),
+                false => serde_json::json!({ "content": [{ "type": "text", "text": "from upstream" }] }),
+            };
+            let body =
+                serde_json::json!({ "jsonrpc": "2.0", "id": asked["id"], "result": result }).to_string();
+            let reply = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(reply.as_bytes()).unwrap();
+            if !is_list {
+                return heads;
+            }
         }
-        let body =
-            r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"from upstream"}]}}"#;
-        let reply = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(reply.as_bytes()).unwrap();
-        head
     });
     (url, answering)
 }
@@ -39,9 +56,12 @@ fn t_no_passthrough_the_callers_token_stops_here() {
     let token = token(&server, place.path(), "mcp:tools");
     let (head, body) = call(&server, &token, "anything", "{}");
     assert!(head.starts_with("HTTP/1.1 200 ") && body.contains("from upstream"), "{head}\n{body}");
-    let seen = answering.join().unwrap();
-    assert!(seen.starts_with("POST /there HTTP/1.1"), "{seen}");
-    assert!(!seen.to_lowercase().contains("authorization") && !seen.contains(&token), "{seen}");
+    let heads = answering.join().unwrap();
+    for seen in &heads {
+        assert!(seen.starts_with("POST /there HTTP/1.1"), "{seen}");
+        assert!(!seen.to_lowercase().contains("authorization") && !seen.contains(&token), "{seen}");
+    }
+    let seen = heads.last().unwrap();
     assert!(seen.to_lowercase().contains("mcp-name: anything"), "{seen}");
 }
 
