@@ -44,7 +44,7 @@ pub enum Each {
     Person,
     /// For each resource, all agents together.
     Resource,
-    /// For each tool, all agents together.
+    /// For each tool of each resource, all agents together.
     Tool,
 }
 
@@ -141,7 +141,8 @@ impl Limit {
             Each::Client => what.client.to_string(),
             Each::Person => what.person.map_or_else(|| what.grant.to_string(), |person| person.to_string()),
             Each::Resource => what.resource.to_string(),
-            Each::Tool => what.tool.unwrap_or_default().to_owned(),
+            // Two servers may each have a tool of one name; using up the one leaves the other alone.
+            Each::Tool => format!("{} {}", what.resource, what.tool.unwrap_or_default()),
         };
         canonical::digest(
             "count of a limit",
@@ -354,6 +355,14 @@ mod tests {
         assert_eq!(each(Each::Client).key(&what), each(Each::Client).key(&other));
         assert_eq!(each(Each::Person).key(&what), each(Each::Person).key(&other));
         assert_ne!(each(Each::Client).key(&what), each(Each::Person).key(&what));
+        let elsewhere = Resource::parse("https://h.example/other").unwrap();
+        let there = Use { resource: &elsewhere, ..what };
+        assert_eq!(each(Each::Tool).key(&what), each(Each::Tool).key(&other));
+        assert_ne!(
+            each(Each::Tool).key(&what),
+            each(Each::Tool).key(&there),
+            "a tool of that name elsewhere"
+        );
         assert_eq!(limit(1, 60).key(&what), limit(9, 60).key(&what), "its number may change");
         assert_eq!(limit(5, 86_400).words(), "5 calls a day for each agent");
     }

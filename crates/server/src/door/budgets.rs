@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use portcullis_gateway::ports::{Budgets, Spent};
 use portcullis_guard::{Agent, Clock};
-use portcullis_rules::budget::{Counter, Limit, Use, Used};
+use portcullis_rules::budget::{Counter, LONGEST_WINDOW, Limit, Use, Used};
 use portcullis_wire::digest::Digest;
 use portcullis_wire::time::UnixTime;
 
@@ -17,8 +17,8 @@ const COUNTERS: usize = 256 * 1024;
 const NO_PLACE: Duration = Duration::from_secs(10);
 
 struct Kept {
-    /// Which of the limits it belongs to.
-    limit: usize,
+    /// Which of the limits it belongs to; none until the first use after a restart tells.
+    limit: Option<usize>,
     counter: Counter,
     /// What was used of its window when it was last written down.
     written: (UnixTime, u32),
@@ -37,7 +37,7 @@ impl Counters {
     pub(crate) fn new(limits: Vec<Limit>, before: Vec<Used>, clock: Arc<dyn Clock>) -> Self {
         let kept = before.into_iter().map(|used| {
             let counter = Counter::restored(used.window_start, used.used);
-            (used.key, Kept { limit: usize::MAX, counter, written: counter.present() })
+            (used.key, Kept { limit: None, counter, written: counter.present() })
         });
         Self { limits, kept: Mutex::new(kept.collect()), clock }
     }
@@ -65,11 +65,11 @@ impl Counters {
                 return Err(Spent { retry_after: NO_PLACE, rule: limit.words() });
             }
             let one = kept.entry(*key).or_insert_with(|| Kept {
-                limit: *index,
+                limit: Some(*index),
                 counter: Counter::default(),
                 written: (now, 0),
             });
-            one.limit = *index;
+            one.limit = Some(*index);
             one.counter
                 .has_room(limit, now)
                 .map_err(|retry_after| Spent { retry_after, rule: limit.words() })?;
@@ -84,8 +84,10 @@ impl Counters {
     }
 
     fn forget(&self, kept: &mut HashMap<Digest, Kept>, now: UnixTime) {
-        kept.retain(|_, one| {
-            self.limits.get(one.limit).is_some_and(|limit| !one.counter.is_over(limit, now))
+        kept.retain(|_, one| match one.limit.and_then(|limit| self.limits.get(limit)) {
+            Some(limit) => !one.counter.is_over(limit, now),
+            // Nobody has asked yet whose it is: as long as its window may last, it may be somebody's budget.
+            None => now < one.counter.present().0 + LONGEST_WINDOW,
         });
     }
 
@@ -96,7 +98,7 @@ impl Counters {
         }
         let mut all = Vec::new();
         for (key, one) in self.kept().iter_mut() {
-            if !self.limits.get(one.limit).is_some_and(Limit::is_durable) {
+            if !one.limit.and_then(|limit| self.limits.get(limit)).is_some_and(Limit::is_durable) {
                 continue;
             }
             let (start, used) = one.counter.present();
@@ -176,6 +178,12 @@ mod tests {
         counters.count(&what)
     }
 
+    /// What was written down longer ago than any window lasts.
+    fn old(clock: &Hand) -> Used {
+        let start = clock.now() - LONGEST_WINDOW;
+        Used { key: Digest::of(b"of nobody"), window_start: start, used: 1 }
+    }
+
     #[test]
     fn w18_each_agent_has_its_own_count_and_a_refused_use_counts_nowhere() {
         let clock = Arc::new(Hand(AtomicI64::new(1_800_000_000)));
@@ -200,11 +208,18 @@ mod tests {
         assert_eq!(used.iter().map(|used| used.used).collect::<Vec<_>>(), [2], "the short window is not");
         assert!(counters.take_used().is_empty());
         let after = Counters::new(limits(), used, Arc::clone(&clock) as _);
+        after.sweep();
         assert!(take(&after, 1).is_ok());
         assert_eq!(after.take_used().iter().map(|used| used.used).collect::<Vec<_>>(), [1], "what is new");
         assert!(take(&after, 1).is_err());
         clock.0.fetch_add(2 * 86_400, Ordering::Relaxed);
         assert!(take(&after, 1).is_ok());
         assert_eq!(after.take_used().iter().map(|used| used.used).collect::<Vec<_>>(), [1], "of the new day");
+        clock.0.fetch_add(40 * 86_400, Ordering::Relaxed);
+        after.sweep();
+        assert!(after.kept().is_empty(), "nothing is kept for ever");
+        let late = Counters::new(limits(), vec![old(&clock)], Arc::clone(&clock) as _);
+        late.sweep();
+        assert!(late.kept().is_empty(), "nor what nobody asked for");
     }
 }
