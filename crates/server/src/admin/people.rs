@@ -98,6 +98,7 @@ pub(super) async fn enable(app: &App, name: &str, enabled: bool) -> Rows {
 pub(super) async fn remove(app: &App, name: &str) -> Rows {
     let user = named(app, name).await?;
     on_user(app, user.id, |now| people::remove(user.id, now)).await?;
+    app.membership.forget(user.id);
     Ok(vec![json!({ "id": user.id, "name": user.name, "removed": true })])
 }
 
@@ -119,6 +120,8 @@ pub(super) async fn put_into(app: &App, name: &str, names: Vec<String>) -> Rows 
         })?;
         wanted.insert(group);
     }
+    // One after the other, so that what is remembered last is what was written last.
+    let _turn = app.membership.turn.lock().await;
     app.settle(|store| store.user(user.id), |user, now| groups::set(user.as_ref(), wanted.clone(), now))
         .await??;
     let user = app.store.user(user.id).await?;
@@ -130,21 +133,23 @@ pub(super) async fn put_into(app: &App, name: &str, names: Vec<String>) -> Rows 
 pub(super) async fn erase(app: &App, text: &str) -> Rows {
     let id = person(app, text).await?;
     // What is on its way to the trail gets there first, and is erased with the rest.
-    app.trail.forget_name(id);
-    app.trail.write().await;
-    app.settle(
-        |store| store.user(id),
-        |user, now| {
-            let verdict = match user {
-                Some(_) => people::remove(id, now),
-                None => Verdict::yes(()),
-            };
-            verdict
-                .writing(Write::ErasePerson(id))
-                .writing(Write::Audit(Event::new(EventKind::UserErased, now).user(id)))
-        },
-    )
-    .await??;
-    app.trail.forget_name(id);
+    let erased = async {
+        app.settle(
+            |store| store.user(id),
+            |user, now| {
+                let verdict = match user {
+                    Some(_) => people::remove(id, now),
+                    None => Verdict::yes(()),
+                };
+                verdict
+                    .writing(Write::ErasePerson(id))
+                    .writing(Write::Audit(Event::new(EventKind::UserErased, now).user(id)))
+            },
+        )
+        .await?
+        .map_err(AdminError::from)
+    };
+    app.trail.erasing(id, erased).await?;
+    app.membership.forget(id);
     Ok(vec![json!({ "id": id, "erased": true })])
 }

@@ -6,10 +6,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use portcullis_gateway::door::Groups;
 use portcullis_rules::model::User;
 use portcullis_store::{Store, StoreError};
+use portcullis_wire::id::UserId;
 
 /// The groups of everyone who is in any, by the `sub` of their tokens.
 #[derive(Default)]
-pub(crate) struct Membership(RwLock<HashMap<String, Arc<[String]>>>);
+pub(crate) struct Membership {
+    all: RwLock<HashMap<String, Arc<[String]>>>,
+    /// Held while someone's groups are changed and noted.
+    pub(crate) turn: tokio::sync::Mutex<()>,
+}
 
 impl Membership {
     /// Reads everyone's.
@@ -22,17 +27,22 @@ impl Membership {
     /// Takes note of one person's.
     pub(crate) fn note(&self, user: &User) {
         let groups: Arc<[String]> = user.groups.iter().map(|group| group.as_str().to_owned()).collect();
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         match groups.is_empty() {
             true => all.remove(&user.id.to_string()),
             false => all.insert(user.id.to_string(), groups),
         };
     }
+
+    /// Forgets one who is gone.
+    pub(crate) fn forget(&self, user: UserId) {
+        self.all.write().unwrap_or_else(PoisonError::into_inner).remove(&user.to_string());
+    }
 }
 
 impl Groups for Membership {
     fn of(&self, subject: &str) -> Arc<[String]> {
-        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
         all.get(subject).cloned().unwrap_or_default()
     }
 }

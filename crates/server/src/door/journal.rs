@@ -10,7 +10,7 @@ use portcullis_gateway::ports::{BoxFuture, Call, Ending, Journal, Unavailable};
 use portcullis_guard::{Agent, Clock};
 use portcullis_rules::event::{CallFacts, Event, EventKind, Personal};
 use portcullis_rules::verdict::Write;
-use portcullis_store::{CommitError, Store};
+use portcullis_store::{CommitError, Store, StoreError};
 use portcullis_wire::id::{ClientId, GrantId, UserId};
 use portcullis_wire::resource::Resource;
 use portcullis_wire::scope::Scopes;
@@ -55,12 +55,46 @@ struct Gathered {
     names: HashMap<UserId, (Option<String>, UnixTime)>,
 }
 
+/// Rows on their way to the store. What is left of them goes back to its place when this is dropped.
+struct Batch<'a> {
+    trail: &'a Trail,
+    rows: Vec<(Event, Option<UserId>)>,
+}
+
+impl<'a> Batch<'a> {
+    fn take(trail: &'a Trail) -> Self {
+        let mut gathered = trail.gathered();
+        let some = gathered.rows.len().min(BATCH);
+        Self { trail, rows: gathered.rows.drain(..some).collect() }
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        if self.rows.is_empty() {
+            return;
+        }
+        let mut gathered = self.trail.gathered();
+        let newer = std::mem::replace(&mut gathered.rows, std::mem::take(&mut self.rows));
+        let room = WAITING.saturating_sub(gathered.rows.len());
+        let lost = newer.len().saturating_sub(room);
+        gathered.rows.extend(newer.into_iter().take(room));
+        drop(gathered);
+        self.trail.lost.fetch_add(lost as u64, Ordering::Relaxed);
+    }
+}
+
 /// Gathers rows, and writes them.
 pub(crate) struct Trail {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     settings: AuditSettings,
     gathered: Mutex<Gathered>,
+    /// Held by whoever takes rows to the store: one batch after the other, so that whoever waits for it finds written
+    /// what was gathered before.
+    writing: tokio::sync::Mutex<()>,
+    /// Held for writing while a person is erased: no row is on its way with a name that was read before.
+    erasing: tokio::sync::RwLock<()>,
     /// Rows are there to be written.
     wake: Notify,
     /// The last commit of rows failed.
@@ -76,6 +110,8 @@ impl Trail {
             clock,
             settings,
             gathered: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+            erasing: tokio::sync::RwLock::default(),
             wake: Notify::new(),
             failing: AtomicBool::new(false),
             lost: AtomicU64::new(0),
@@ -112,35 +148,60 @@ impl Trail {
         }
     }
 
-    /// Writes all that was gathered; whether it could. What could not be written waits for the next time.
+    /// Writes all that was gathered; whether it could. What could not be written waits for the next time, also if this
+    /// is dropped half-way.
     pub(crate) async fn write(&self) -> bool {
+        let _turn = self.writing.lock().await;
+        self.write_in_turn().await
+    }
+
+    async fn write_in_turn(&self) -> bool {
         loop {
-            let rows: Vec<_> = {
-                let mut gathered = self.gathered();
-                let some = gathered.rows.len().min(BATCH);
-                gathered.rows.drain(..some).collect()
-            };
-            if rows.is_empty() {
+            let mut batch = Batch::take(self);
+            if batch.rows.is_empty() {
                 return true;
             }
-            let mut writes = Vec::with_capacity(rows.len());
-            for (event, user) in &rows {
-                writes.push(Write::Audit(self.named(event.clone(), *user).await));
+            let mut writes = Vec::with_capacity(batch.rows.len());
+            for (event, user) in &batch.rows {
+                match self.named(event.clone(), *user).await {
+                    Ok(event) => writes.push(Write::Audit(event)),
+                    Err(error) => {
+                        self.fail(&error.into());
+                        return false;
+                    }
+                }
             }
-            match self.store.commit(Vec::new(), writes).await {
+            // Sent by this very call: from here on it is the store that has the rows.
+            let commit = self.store.commit(Vec::new(), writes);
+            let rows = std::mem::take(&mut batch.rows);
+            match commit.await {
                 Ok(_) => self.recover(),
                 Err(error) => {
                     self.fail(&error);
-                    let mut gathered = self.gathered();
-                    let newer = std::mem::replace(&mut gathered.rows, rows);
-                    let room = WAITING.saturating_sub(gathered.rows.len());
-                    let lost = newer.len().saturating_sub(room);
-                    gathered.rows.extend(newer.into_iter().take(room));
-                    self.lost.fetch_add(lost as u64, Ordering::Relaxed);
+                    batch.rows = rows;
                     return false;
                 }
             }
         }
+    }
+
+    /// Does what erases a person, with every row of before written, and none on its way that still tells of them.
+    ///
+    /// # Errors
+    /// [`Unavailable`](crate::app::Unavailable) if what was gathered cannot be written, and those of `erase`.
+    pub(crate) async fn erasing<T, E: From<crate::app::Unavailable>>(
+        &self,
+        user: UserId,
+        erase: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let _turn = self.writing.lock().await;
+        let _alone = self.erasing.write().await;
+        if !self.write_in_turn().await {
+            return Err(crate::app::Unavailable.into());
+        }
+        let erased = erase.await;
+        self.gathered().names.remove(&user);
+        erased
     }
 
     fn fail(&self, error: &CommitError) {
@@ -159,15 +220,15 @@ impl Trail {
         }
     }
 
-    /// The row with the name of its person, as it is now.
-    async fn named(&self, event: Event, user: Option<UserId>) -> Event {
-        let Some(user) = user else { return event };
+    /// The row with the name of its person, as it is now; of a person who is gone nothing personal is written.
+    async fn named(&self, event: Event, user: Option<UserId>) -> Result<Event, StoreError> {
+        let Some(user) = user else { return Ok(event) };
         let now = self.clock.now();
         let known = self.gathered().names.get(&user).filter(|(_, at)| now < *at + NAME_LIFE).cloned();
         let name = match known {
             Some((name, _)) => name,
             None => {
-                let name = self.store.user(user).await.ok().flatten().map(|user| user.name);
+                let name = self.store.user(user).await?.map(|user| user.name);
                 let mut gathered = self.gathered();
                 if gathered.names.len() >= NAMES {
                     gathered.names.clear();
@@ -176,13 +237,13 @@ impl Trail {
                 name
             }
         };
-        let person = event.person.as_deref().cloned().unwrap_or_default();
-        event.person(Personal { name, ..person })
-    }
-
-    /// Forgets the name of someone who is to be erased.
-    pub(crate) fn forget_name(&self, user: UserId) {
-        self.gathered().names.remove(&user);
+        let person = match name {
+            Some(name) => {
+                Personal { name: Some(name), ..event.person.as_deref().cloned().unwrap_or_default() }
+            }
+            None => Personal::default(),
+        };
+        Ok(event.person(person))
     }
 
     /// The scopes that were refused since this was last asked.
@@ -253,16 +314,24 @@ impl Journal for Trail {
                 return self.may_go();
             }
             let event = self.row(call, EventKind::of_method(&call.method), None, None);
-            let user = event.user;
-            let row = Write::Audit(self.named(event, user).await);
-            match self.store.commit(Vec::new(), vec![row]).await {
-                Ok(_) => {
+            let _unerased = self.erasing.read().await;
+            let committed = match self.named(event.clone(), event.user).await {
+                Ok(row) => self.store.commit(Vec::new(), vec![Write::Audit(row)]).await.map(drop),
+                Err(error) => Err(error.into()),
+            };
+            match committed {
+                Ok(()) => {
                     self.recover();
                     Ok(())
                 }
                 Err(error) => {
                     self.fail(&error);
-                    if self.settings.when_full == WhenFull::Stop { Err(Unavailable) } else { Ok(()) }
+                    if self.settings.when_full == WhenFull::Stop {
+                        return Err(Unavailable);
+                    }
+                    // The call goes all the same, and its row is written when the store takes rows again.
+                    self.gather(event);
+                    Ok(())
                 }
             }
         })
@@ -298,3 +367,7 @@ impl Journal for Trail {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;
