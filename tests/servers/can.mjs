@@ -7,5 +7,5 @@ export const CAN = {
   /** Calls that wait for their person. */
   confirm: false,
   /** A person allows later what an agent was refused. */
-  want: false,
+  want: true,
 };
