@@ -136,7 +136,11 @@ fn judge(
     };
     let Some(entry) = catalog.entry(&code.resource) else { return Verdict::refuse(Refusal::GrantEnded) };
     let Some(admission) = entry.people.admit(user) else { return Verdict::refuse(Refusal::AccessLost) };
-    let scopes = code.scopes.intersection(&entry.offered());
+    let mut scopes = code.scopes.intersection(&entry.offered());
+    // Lowered since consent: it holds for what is redeemed as it does for what is refreshed.
+    if let Some(ceiling) = &client.ceiling {
+        scopes = scopes.intersection(ceiling);
+    }
     if scopes.is_empty() {
         return Verdict::refuse(Refusal::GrantEnded);
     }
@@ -308,6 +312,20 @@ mod tests {
         let given = run_in(&Case { user: Some(member.clone()), ..case() }, &closed);
         assert!(given.outcome.is_ok());
         assert!(given.expects.contains(&Expect::UserInGroup(member.id, staff)));
+    }
+
+    #[test]
+    fn t_scope_ceiling_a_ceiling_lowered_after_consent_holds_at_redemption() {
+        let client = |ceiling: &str| {
+            Some(Client { ceiling: Some(Scopes::parse(ceiling).unwrap()), ..samples::public_client() })
+        };
+        let wide = Code { scopes: Scopes::parse("read write").unwrap(), ..samples::code() };
+        let given = |ceiling| run(&Case { client: client(ceiling), code: Some(wide.clone()), ..case() });
+        assert_eq!(given("read write").outcome.unwrap().scopes.to_string(), "read write");
+        assert_eq!(given("read").outcome.unwrap().scopes.to_string(), "read");
+        let nothing = given("other");
+        assert_eq!(nothing.outcome.as_ref().err(), Some(&Refusal::GrantEnded));
+        assert!(nothing.is_silent());
     }
 
     #[test]

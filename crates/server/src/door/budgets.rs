@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use portcullis_gateway::ports::{Budgets, Spent};
 use portcullis_guard::{Agent, Clock};
-use portcullis_rules::budget::{Counter, LONGEST_WINDOW, Limit, Use, Used};
+use portcullis_rules::budget::{Counter, Limit, Use, Used};
 use portcullis_wire::digest::Digest;
 use portcullis_wire::time::UnixTime;
 
@@ -87,7 +87,8 @@ impl Counters {
         kept.retain(|_, one| match one.limit.and_then(|limit| self.limits.get(limit)) {
             Some(limit) => !one.counter.is_over(limit, now),
             // Nobody has asked yet whose it is: as long as its window may last, it may be somebody's budget.
-            None => now < one.counter.present().0 + LONGEST_WINDOW,
+            None => (self.limits.iter().filter(|limit| limit.is_durable()))
+                .any(|limit| one.counter.present().0 >= limit.window_start(now)),
         });
     }
 
@@ -178,9 +179,9 @@ mod tests {
         counters.count(&what)
     }
 
-    /// What was written down longer ago than any window lasts.
+    /// What was written down of a window that is over.
     fn old(clock: &Hand) -> Used {
-        let start = clock.now() - LONGEST_WINDOW;
+        let start = clock.now() - Duration::from_secs(86_400);
         Used { key: Digest::of(b"of nobody"), window_start: start, used: 1 }
     }
 

@@ -57,7 +57,7 @@ async fn erase(trail: &Trail) -> Result<(), app::Unavailable> {
 }
 
 #[tokio::test]
-async fn t_erased_a_call_that_ends_after_its_person_was_erased_tells_nothing_of_them() {
+async fn t_audit_a_call_that_ends_after_its_person_was_erased_tells_nothing_of_them() {
     let trail = trail().await;
     trail.gather(called("before"));
     assert!(trail.write().await);
@@ -91,7 +91,7 @@ async fn w19_rows_on_their_way_are_not_lost_when_whoever_writes_them_is_stopped(
 }
 
 #[tokio::test]
-async fn t_erased_nothing_is_written_while_a_person_is_being_erased() {
+async fn t_audit_nothing_is_written_while_a_person_is_being_erased() {
     let trail = trail().await;
     let (_turn, _alone) = (trail.writing.lock().await, trail.erasing.write().await);
     trail.gather(called("waits"));
