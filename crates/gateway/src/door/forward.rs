@@ -57,7 +57,8 @@ impl Forward {
             parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
         parts.extensions.insert(who.agent.clone());
-        parts.extensions.insert(who.key.clone());
+        let key = down.session.as_ref().map_or_else(|| who.key.clone(), |known| known.session.key());
+        parts.extensions.insert(key);
         if let Some(id) = &down.id {
             parts.extensions.insert(RequestId(id.clone()));
         }

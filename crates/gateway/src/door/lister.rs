@@ -94,7 +94,8 @@ impl Look<'_> {
         if let Some(tools) = self.pages(&headers, true).await {
             return Some(tools);
         }
-        let params = json!({ "protocolVersion": STATEFUL, "capabilities": {}, "clientInfo": about() });
+        let params =
+            json!({ "protocolVersion": STATEFUL, "capabilities": capabilities(), "clientInfo": about() });
         let (response, said) = self.ask(&HeaderMap::new(), "initialize", params).await?;
         let Said::Result(result) = said else { return None };
         let version = Answer::parse(&result)?.top.object("result")?.text("protocolVersion")?;
@@ -212,10 +213,15 @@ fn about() -> Value {
     json!({ "name": "portcullis", "version": env!("CARGO_PKG_VERSION") })
 }
 
+/// All there is: servers list more tools to clients that can do more. Nothing of it is used.
+fn capabilities() -> Value {
+    json!({ "elicitation": { "form": {}, "url": {} }, "roots": {}, "sampling": {} })
+}
+
 fn envelope() -> Value {
     json!({
         "io.modelcontextprotocol/protocolVersion": STATELESS,
         "io.modelcontextprotocol/clientInfo": about(),
-        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientCapabilities": capabilities(),
     })
 }

@@ -1,12 +1,14 @@
 //! Sessions of the stateful era (until 2025-11-25): the client holds a sealed name, and the server's own stays here.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderValue};
 use portcullis_mcp::SESSION_ID;
 use portcullis_mcp::elicit::Declared;
 use serde::{Deserialize, Serialize};
 
 use super::core::Core;
-use super::who::Who;
+use super::who::{AgentKey, Who};
 
 const PURPOSE: &str = "session";
 /// Longest name of a session that servers give, in bytes.
@@ -21,6 +23,9 @@ pub(crate) struct Session {
     /// The revision that was agreed on, if it was seen.
     #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
     version: Option<String>,
+    /// The agent that began it. Its process is kept under that name, also when the client has a new grant meanwhile.
+    #[serde(rename = "k")]
+    key: Arc<str>,
     #[serde(rename = "f", default)]
     form: bool,
     #[serde(rename = "u", default)]
@@ -42,6 +47,11 @@ impl Session {
     /// What its client declared that it can show.
     pub(crate) const fn declared(&self) -> Declared {
         Declared { form: self.form, url: self.url }
+    }
+
+    /// The agent that began it.
+    pub(crate) fn key(&self) -> AgentKey {
+        AgentKey(Arc::clone(&self.key))
     }
 
     /// The revision that was agreed on, if it was seen.
@@ -82,7 +92,9 @@ pub(crate) fn down(
         Some(known) if begun.is_none() && known.session.id == id => known.sealed.clone(),
         _ => {
             let declared = begun.unwrap_or_default();
-            let session = Session { id: id.to_owned(), version, form: declared.form, url: declared.url };
+            let key = known.map_or_else(|| Arc::clone(&who.key.0), |known| known.session.key.clone());
+            let id = id.to_owned();
+            let session = Session { id, version, key, form: declared.form, url: declared.url };
             let Ok(plain) = serde_json::to_vec(&session) else { return };
             let Ok(sealed) = HeaderValue::from_str(&core.ports.seals.seal(PURPOSE, &who.holder, &plain))
             else {

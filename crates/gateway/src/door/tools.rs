@@ -28,8 +28,10 @@ pub(crate) async fn shown(down: &Down, text: &str) -> Option<String> {
         }
     }
     let is_last = result.raw("nextCursor").is_none_or(|cursor| cursor == "null");
-    // What cannot be noted is not known, and hidden where new tools are held.
-    let _ = core.ports.tools.listed(&tools, down.is_first_page && is_last).await;
+    // A server may list less to one client than to another, so that what is missing here is not gone. What cannot be
+    // noted is not known, and hidden where new tools are held.
+    let is_whole = down.is_first_page && is_last && !core.ports.tools.known().is_complete();
+    let _ = core.ports.tools.listed(&tools, is_whole).await;
     let (known, now, caller) = (core.ports.tools.known(), core.now(), who.caller());
     let kept: Vec<&str> = raw
         .into_iter()

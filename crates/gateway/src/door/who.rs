@@ -35,7 +35,8 @@ fn key_of(grant: Option<String>, client: &str, subject: &str) -> AgentKey {
 pub(crate) struct Who {
     pub(crate) agent: Agent,
     pub(crate) key: AgentKey,
-    /// To whom seals are bound: the agent, at this resource.
+    /// To whom seals are bound: client and subject together, at this resource (protocol R19). Not the grant: a client that
+    /// is allowed more gets a new one, and goes on with what it had begun.
     pub(crate) holder: Box<[u8]>,
     groups: Arc<[String]>,
 }
@@ -44,7 +45,8 @@ impl Who {
     pub(crate) fn new(agent: Agent, groups: Arc<[String]>) -> Self {
         let key = agent_key(&agent);
         let resource = agent.resource.as_str();
-        let holder = format!("{}:{resource}{}", resource.len(), key.0).into_bytes().into();
+        let pair = key_of(None, agent.client.as_str(), &agent.subject);
+        let holder = format!("{}:{resource}{}", resource.len(), pair.0).into_bytes().into();
         Self { agent, key, holder, groups }
     }
 
