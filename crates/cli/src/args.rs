@@ -78,11 +78,24 @@ pub(crate) enum Command {
     /// The configuration file
     #[command(subcommand)]
     Config(Config),
+    /// Keeps MCP servers over stdio; started by `guard` and `serve`
+    #[command(hide = true)]
+    Runner {
+        #[command(subcommand)]
+        part: Option<RunnerPart>,
+    },
     /// Print completions for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// The parts of the keeper of servers.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum RunnerPart {
+    /// Becomes one server, inside its sandbox
+    Launch,
 }
 
 /// `guard`.
@@ -109,7 +122,29 @@ pub(crate) struct Guard {
     #[arg(long)]
     pub(crate) name: Option<String>,
     #[command(flatten)]
+    pub(crate) stdio: Stdio,
+    #[command(flatten)]
     pub(crate) insecure: Insecure,
+    /// The program that is the MCP server, with its arguments; it speaks over stdio
+    #[arg(last = true, value_name = "COMMAND", conflicts_with = "upstream")]
+    pub(crate) command: Vec<String>,
+}
+
+/// How a program that speaks over stdio is kept.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Stdio {
+    /// `off` lets the program read all that you may read, the keys included
+    #[arg(long, value_parser = ["on", "off"], value_name = "on|off")]
+    pub(crate) sandbox: Option<String>,
+    /// A further file or folder that the program may read
+    #[arg(long, value_name = "PATH")]
+    pub(crate) read: Vec<String>,
+    /// A further file or folder that it may change
+    #[arg(long, value_name = "PATH")]
+    pub(crate) write: Vec<String>,
+    /// A name of the environment that it is given; it gets no others
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Vec<String>,
 }
 
 /// Switches for tests, refused unless the issuer is on this computer.

@@ -13,17 +13,24 @@ mod reach;
 mod run;
 
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Cli, Command};
+use portcullis_runner::Spawned;
+
+use crate::args::{Cli, Command, RunnerPart, Shared};
 use crate::command::Desk;
+use crate::config::File;
 use crate::failure::{Exit, Failure, Outcome};
 
 /// Threads that serve requests. Passwords are hashed and files written on others.
 const WORKERS: usize = 2;
+
+/// What shells say of a program that cannot be executed.
+const CANNOT_EXECUTE: u8 = 126;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -35,7 +42,10 @@ fn main() -> ExitCode {
             return exit.into();
         }
     };
-    let outcome = prepare(&cli).and_then(|runtime| runtime.block_on(run(cli)));
+    if let Command::Runner { part } = cli.command {
+        return keep(part);
+    }
+    let outcome = prepare(cli).and_then(|(runtime, errand)| runtime.block_on(errand.run()));
     match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {
@@ -45,25 +55,78 @@ fn main() -> ExitCode {
     }
 }
 
-fn prepare(cli: &Cli) -> Result<tokio::runtime::Runtime, Failure> {
+/// Keeps servers, or becomes one: see [`portcullis_runner`].
+fn keep(part: Option<RunnerPart>) -> ExitCode {
+    let said: String = match part {
+        Some(RunnerPart::Launch) => portcullis_runner::launch().to_string(),
+        None => {
+            tracing_subscriber::fmt()
+                .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
+                .with_writer(std::io::stderr)
+                .with_ansi(false)
+                .init();
+            match portcullis_runner::run() {
+                Ok(()) => return ExitCode::SUCCESS,
+                Err(error) => error.to_string(),
+            }
+        }
+    };
+    output::say(&said);
+    ExitCode::from(CANNOT_EXECUTE)
+}
+
+/// What is to be done once the async runtime is there.
+enum Errand {
+    /// Serve, with the process that was started beforehand.
+    Serve { shared: Shared, file: Box<File>, source: Option<PathBuf>, spawned: Option<Spawned> },
+    /// Any other command.
+    Other(Box<Cli>),
+}
+
+impl Errand {
+    async fn run(self) -> Outcome {
+        match self {
+            Self::Serve { shared, file, source, spawned } => {
+                run::run(&shared, &file, source.as_deref(), spawned).await
+            }
+            Self::Other(cli) => other(*cli).await,
+        }
+    }
+
+    /// Starts what must be started while this process has but one thread, and no key in memory.
+    fn begin(cli: Cli) -> Result<Self, Failure> {
+        let Cli { shared, command } = cli;
+        let (file, source) = match command {
+            Command::Guard(wish) => (command::guard::file(*wish), None),
+            Command::Serve { config, insecure } => (command::serve::file(&config, insecure)?, Some(config)),
+            command => return Ok(Self::Other(Box::new(Cli { shared, command }))),
+        };
+        let spawned = run::prepare(&shared, &file, source.as_deref())?;
+        Ok(Self::Serve { shared, file: Box::new(file), source, spawned })
+    }
+}
+
+fn prepare(cli: Cli) -> Result<(tokio::runtime::Runtime, Errand), Failure> {
     let filter = EnvFilter::try_new(&cli.shared.log).map_err(|_| {
         Failure::fixable(format!("`{}` is no filter for the log", cli.shared.log)).advise("say `--log info`")
     })?;
     let colour =
         std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+    let errand = Errand::begin(cli)?;
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
         .build()
+        .map(|runtime| (runtime, errand))
         .map_err(|error| Failure::ours(format!("cannot start: {error}")))
 }
 
-async fn run(cli: Cli) -> Outcome {
+async fn other(cli: Cli) -> Outcome {
     let Cli { shared, command } = cli;
     match command {
-        Command::Guard(wish) => command::guard::run(&shared, *wish).await,
-        Command::Serve { config, insecure } => command::serve::run(&shared, &config, insecure).await,
+        // These are begun elsewhere.
+        Command::Guard(_) | Command::Serve { .. } | Command::Runner { .. } => Ok(Exit::Done),
         Command::SetupLink { reset } => command::setup_link::run(&Desk::new(&shared)?, reset).await,
         Command::Users(users) => command::users::run(&Desk::new(&shared)?, users).await,
         Command::Clients(clients) => command::clients::run(&Desk::new(&shared)?, *clients).await,

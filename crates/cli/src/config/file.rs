@@ -29,6 +29,14 @@ pub(crate) struct File {
     pub(crate) registration_per_second: Option<At<u32>>,
     pub(crate) sign_in_failures: Option<At<u32>>,
     pub(crate) sign_in_window: Option<At<Duration>>,
+    pub(crate) audit_calls: Option<At<String>>,
+    pub(crate) audit_when_full: Option<At<String>>,
+    pub(crate) audit_keep: Option<At<Duration>>,
+    pub(crate) audit_most: Option<At<u32>>,
+    pub(crate) sandbox: Option<At<String>>,
+    pub(crate) processes: Option<At<u32>>,
+    pub(crate) idle: Option<At<Duration>>,
+    pub(crate) limits: Vec<LimitFile>,
     pub(crate) resources: Vec<ResourceFile>,
     /// From the command line alone.
     pub(crate) extra_ca: Option<PathBuf>,
@@ -44,10 +52,61 @@ pub(crate) struct ResourceFile {
     pub(crate) path: Option<At<String>>,
     pub(crate) uri: Option<At<String>>,
     pub(crate) upstream: Option<At<String>>,
+    pub(crate) transport: Option<At<String>>,
+    pub(crate) command: Option<Vec<At<String>>>,
+    pub(crate) env: Option<Vec<At<String>>>,
+    pub(crate) processes: Option<At<String>>,
+    pub(crate) read: Option<Vec<At<String>>>,
+    pub(crate) write: Option<Vec<At<String>>>,
+    pub(crate) unix_sockets: Option<At<bool>>,
+    pub(crate) people: Option<Vec<At<String>>>,
+    pub(crate) new_tools: Option<At<String>>,
+    pub(crate) policy: Option<At<PathBuf>>,
+    pub(crate) lenient_headers: Option<At<bool>>,
+    pub(crate) identity: Option<At<bool>>,
+    pub(crate) credential: Option<CredentialFile>,
+    pub(crate) tools: Vec<ToolFile>,
     pub(crate) default: Option<At<bool>>,
     pub(crate) rs256: Option<At<bool>>,
     pub(crate) require: Option<Vec<At<String>>>,
     pub(crate) scopes: Vec<ScopeFile>,
+}
+
+/// One `[[resource.tool]]`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ToolFile {
+    pub(crate) line: usize,
+    pub(crate) name: Option<At<String>>,
+    pub(crate) confirm: Option<At<String>>,
+    pub(crate) audit_values: Option<At<bool>>,
+}
+
+/// `[resource.credential]`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CredentialFile {
+    pub(crate) line: usize,
+    pub(crate) kind: Option<At<String>>,
+    pub(crate) header: Option<At<String>>,
+    pub(crate) value_file: Option<At<PathBuf>>,
+    pub(crate) value_env: Option<At<String>>,
+    pub(crate) token_url: Option<At<String>>,
+    pub(crate) client_id: Option<At<String>>,
+    pub(crate) scope: Option<At<String>>,
+    pub(crate) resource: Option<At<String>>,
+}
+
+/// One `[[limit]]`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LimitFile {
+    pub(crate) line: usize,
+    pub(crate) of: Option<At<String>>,
+    pub(crate) most: Option<At<u32>>,
+    pub(crate) window: Option<At<Duration>>,
+    pub(crate) each: Option<At<String>>,
+    pub(crate) agent: Option<At<String>>,
+    pub(crate) client: Option<At<String>>,
+    pub(crate) tool: Option<At<String>>,
+    pub(crate) resource: Option<At<String>>,
 }
 
 /// One `[[resource.scope]]`.
@@ -59,6 +118,7 @@ pub(crate) struct ScopeFile {
     pub(crate) effect: Option<At<String>>,
     pub(crate) default: Option<At<bool>>,
     pub(crate) tools: Option<Vec<At<String>>>,
+    pub(crate) methods: Option<Vec<At<String>>>,
 }
 
 impl File {
@@ -99,6 +159,7 @@ impl File {
             trusted_proxies: root.texts("trusted_proxies"),
             redirect_schemes: root.texts("redirect_schemes"),
             resources: root.sections("resource", ResourceFile::from_table),
+            limits: root.sections("limit", LimitFile::from_table),
             ..Self::default()
         };
         (file.tls_cert, file.tls_key) = root.section("tls", |tls| (tls.path("cert"), tls.path("key")));
@@ -113,6 +174,17 @@ impl File {
             file.registration_allowed = registration.flag("allowed");
             file.registration_burst = registration.count("burst");
             file.registration_per_second = registration.count("per_second");
+        });
+        root.section("audit", |audit| {
+            file.audit_calls = audit.text("calls");
+            file.audit_when_full = audit.text("when_full");
+            file.audit_keep = audit.span("keep");
+            file.audit_most = audit.count("most");
+        });
+        root.section("stdio", |stdio| {
+            file.sandbox = stdio.text("sandbox");
+            file.processes = stdio.count("processes");
+            file.idle = stdio.span("idle");
         });
         root.section("sign_in", |sign_in| {
             file.sign_in_failures = sign_in.count("failures");
@@ -130,6 +202,25 @@ impl ResourceFile {
             path: table.text("path"),
             uri: table.text("uri"),
             upstream: table.text("upstream"),
+            transport: table.text("transport"),
+            command: table.texts("command"),
+            env: table.texts("env"),
+            processes: table.text("processes"),
+            read: table.texts("read"),
+            write: table.texts("write"),
+            unix_sockets: table.flag("unix_sockets"),
+            people: table.texts("people"),
+            new_tools: table.text("new_tools"),
+            policy: table.path("policy"),
+            lenient_headers: table.flag("lenient_headers"),
+            identity: table.flag("identity"),
+            credential: table.section("credential", CredentialFile::from_table),
+            tools: table.sections("tool", |tool| ToolFile {
+                line: tool.line(),
+                name: tool.text("name"),
+                confirm: tool.text("confirm"),
+                audit_values: tool.flag("audit_values"),
+            }),
             default: table.flag("default"),
             rs256: table.flag("rs256"),
             require: table.texts("require"),
@@ -140,7 +231,42 @@ impl ResourceFile {
                 effect: scope.text("effect"),
                 default: scope.flag("default"),
                 tools: scope.texts("tools"),
+                methods: scope.texts("methods"),
             }),
+        }
+    }
+}
+
+impl CredentialFile {
+    /// None where nothing of it is written.
+    fn from_table(table: &mut Reader<'_>) -> Option<Self> {
+        let file = Self {
+            line: table.line(),
+            kind: table.text("kind"),
+            header: table.text("header"),
+            value_file: table.path("value_file"),
+            value_env: table.text("value_env"),
+            token_url: table.text("token_url"),
+            client_id: table.text("client_id"),
+            scope: table.text("scope"),
+            resource: table.text("resource"),
+        };
+        (file.line > 0).then_some(file)
+    }
+}
+
+impl LimitFile {
+    fn from_table(table: &mut Reader<'_>) -> Self {
+        Self {
+            line: table.line(),
+            of: table.text("of"),
+            most: table.count("most"),
+            window: table.span("window"),
+            each: table.text("each"),
+            agent: table.text("agent"),
+            client: table.text("client"),
+            tool: table.text("tool"),
+            resource: table.text("resource"),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use portcullis_rules::catalog::Catalog;
 use portcullis_rules::settings::Lifetimes;
+use portcullis_runner::Sandbox;
 use portcullis_server::Settings;
 use portcullis_wire::resource::{Issuer, ResourceError};
 
@@ -13,7 +14,7 @@ use super::fault::Fault;
 use super::file::File;
 use super::reader::At;
 use super::resource::{self, Guarded};
-use super::span;
+use super::{limits, span};
 
 /// The port unless told otherwise: 8414 is the RFC of authorization server metadata.
 const PORT: u16 = 8414;
@@ -28,6 +29,14 @@ pub(crate) struct TlsFiles {
     pub(crate) key: PathBuf,
 }
 
+/// How servers over stdio are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StdioPlan {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) processes: Option<usize>,
+    pub(crate) idle: Option<Duration>,
+}
+
 /// Everything a server needs to run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -36,6 +45,7 @@ pub(crate) struct Plan {
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) settings: Settings,
     pub(crate) guarded: Vec<Guarded>,
+    pub(crate) stdio: StdioPlan,
     pub(crate) extra_ca: Option<PathBuf>,
 }
 
@@ -57,6 +67,9 @@ pub(crate) fn resolve(file: &File, bound: Option<SocketAddr>) -> Result<Plan, Ve
     let mut settings = Settings::new(issuer, catalog);
     settings.lifetimes = lifetimes(file, settings.lifetimes, &mut faults);
     limits(file, &mut settings);
+    settings.limits = limits::limits(file, &mut faults);
+    settings.audit = limits::audit(file, &mut faults);
+    let stdio = stdio(file, &mut faults);
     settings.trusted_proxies = networks(file, &mut faults);
     if let Some(schemes) = &file.redirect_schemes {
         settings.schemes = schemes_of(schemes, &mut faults);
@@ -65,10 +78,29 @@ pub(crate) fn resolve(file: &File, bound: Option<SocketAddr>) -> Result<Plan, Ve
     insecure(file, &settings.issuer, &mut faults);
     if faults.is_empty() {
         let data_dir = file.data_dir.as_ref().map(|at| at.value.clone());
-        Ok(Plan { listen, data_dir, tls, settings, guarded, extra_ca: file.extra_ca.clone() })
+        Ok(Plan { listen, data_dir, tls, settings, guarded, stdio, extra_ca: file.extra_ca.clone() })
     } else {
         faults.sort_by_key(|fault| fault.line);
         Err(faults)
+    }
+}
+
+fn stdio(file: &File, faults: &mut Vec<Fault>) -> StdioPlan {
+    let sandbox = match file.sandbox.as_ref().map(|at| (at.value.as_str(), at.line)) {
+        None | Some(("on", _)) => Sandbox::On,
+        Some(("off", _)) => Sandbox::Off,
+        Some((other, line)) => {
+            faults.push(
+                Fault::new(line, "stdio.sandbox", format!("`{other}` is no choice"))
+                    .advise("write \"on\" or \"off\""),
+            );
+            Sandbox::On
+        }
+    };
+    StdioPlan {
+        sandbox,
+        processes: file.processes.as_ref().map(|at| at.value as usize),
+        idle: file.idle.as_ref().map(|at| at.value),
     }
 }
 

@@ -1,12 +1,15 @@
 //! The guarded servers: from what was written to catalog, table of tools and what stands behind.
 
+use std::path::PathBuf;
+
 use portcullis::{ToolTable, plain_words};
 use portcullis_rules::catalog::{Effect, ResourceEntry, ScopeEntry};
-use portcullis_rules::groups::People;
+use portcullis_runner::Sharing;
 use portcullis_wire::resource::{Issuer, Resource};
 use portcullis_wire::scope::{Scope, Scopes};
 use url::Url;
 
+use super::door::{self, DoorPlan};
 use super::fault::Fault;
 use super::file::{ResourceFile, ScopeFile};
 use super::reader::At;
@@ -32,10 +35,32 @@ const RESERVED: [&str; 11] = [
 pub(crate) enum Behind {
     /// The small server of notes that comes with us.
     Builtin,
-    /// An MCP server of the owner's.
+    /// An MCP server of the owner's, over HTTP.
     Upstream(Url),
+    /// One that speaks the transport of 2024-11-05.
+    LegacySse(Url),
+    /// A program that speaks over stdio.
+    Command(Box<Program>),
     /// Nothing here: the server is elsewhere, and verifies tokens itself.
     Elsewhere,
+}
+
+/// A program to be run for agents. Its `Debug` shows no argument: they may hold secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) command: String,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<String>,
+    pub(crate) sharing: Sharing,
+    pub(crate) read: Vec<PathBuf>,
+    pub(crate) write: Vec<PathBuf>,
+    pub(crate) unix_sockets: bool,
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Program").field("command", &self.command).finish_non_exhaustive()
+    }
 }
 
 /// One guarded server.
@@ -45,6 +70,7 @@ pub(crate) struct Guarded {
     pub(crate) tools: ToolTable,
     pub(crate) require: Scopes,
     pub(crate) behind: Behind,
+    pub(crate) door: DoorPlan,
 }
 
 /// All of them, the default one first.
@@ -97,10 +123,11 @@ fn resolve(file: &ResourceFile, issuer: &Issuer, faults: &mut Vec<Fault>) -> Opt
         Behind::Builtin => builtin::NAME.to_owned(),
         _ => issuer.authority(),
     });
-    let tools = table(&scopes);
+    let tools = table(&scopes, &file.scopes);
     let rs256 = file.rs256.as_ref().is_some_and(|at| at.value);
-    let entry = ResourceEntry { resource, name, scopes, rs256, people: People::Everyone };
-    (faults.len() == before).then_some(Guarded { entry, tools, require, behind })
+    let entry = ResourceEntry { resource, name, scopes, rs256, people: door::people(file, faults) };
+    let door = door::door(file, faults);
+    (faults.len() == before).then_some(Guarded { entry, tools, require, behind, door })
 }
 
 fn identity(file: &ResourceFile, issuer: &Issuer, faults: &mut Vec<Fault>) -> Option<Resource> {
@@ -171,22 +198,78 @@ fn served_here(file: &ResourceFile, resource: &Resource, issuer: &Issuer, faults
 }
 
 fn behind(file: &ResourceFile, faults: &mut Vec<Fault>) -> Behind {
+    if let (Some(At { line, .. }), Some(_)) = (&file.upstream, &file.command) {
+        faults.push(
+            Fault::new(
+                *line,
+                "resource.upstream",
+                "a server is reached by a URL or run as a command, not both",
+            )
+            .advise("keep one of `upstream` and `command`"),
+        );
+    }
+    if let Some(words) = &file.command {
+        return program(file, words, faults);
+    }
     let Some(At { value, line }) = &file.upstream else { return Behind::Elsewhere };
     if value == "builtin" {
         return Behind::Builtin;
     }
-    match Url::parse(value) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host_str().is_some() => {
-            Behind::Upstream(url)
-        }
+    let url = match Url::parse(value) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host_str().is_some() => url,
         _ => {
             faults.push(
                 Fault::new(*line, "upstream", format!("`{value}` is no http or https URL"))
                     .advise("write the whole URL of the MCP server, such as http://127.0.0.1:3000/mcp"),
             );
-            Behind::Elsewhere
+            return Behind::Elsewhere;
+        }
+    };
+    match file.transport.as_ref().map(|at| (at.value.as_str(), at.line)) {
+        None | Some(("http", _)) => Behind::Upstream(url),
+        Some(("sse", _)) => Behind::LegacySse(url),
+        Some((other, line)) => {
+            faults.push(
+                Fault::new(line, "resource.transport", format!("`{other}` is no transport"))
+                    .advise("write \"http\" or \"sse\""),
+            );
+            Behind::Upstream(url)
         }
     }
+}
+
+fn program(file: &ResourceFile, words: &[At<String>], faults: &mut Vec<Fault>) -> Behind {
+    let Some((command, args)) = words.split_first().filter(|(command, _)| !command.value.is_empty()) else {
+        faults.push(
+            Fault::new(file.line, "resource.command", "there is no program to run")
+                .advise("write command = [\"npx\", \"-y\", \"some-mcp-server\"]"),
+        );
+        return Behind::Elsewhere;
+    };
+    let sharing = match file.processes.as_ref().map(|at| (at.value.as_str(), at.line)) {
+        None | Some(("per-agent", _)) => Sharing::PerAgent,
+        Some(("shared", _)) => Sharing::Shared,
+        Some((other, line)) => {
+            faults.push(
+                Fault::new(line, "resource.processes", format!("`{other}` is no choice"))
+                    .advise("write \"per-agent\" or \"shared\""),
+            );
+            Sharing::PerAgent
+        }
+    };
+    let texts = |list: &Option<Vec<At<String>>>| -> Vec<String> {
+        list.iter().flatten().map(|at| at.value.clone()).collect()
+    };
+    let paths = |list: &Option<Vec<At<String>>>| texts(list).into_iter().map(PathBuf::from).collect();
+    Behind::Command(Box::new(Program {
+        command: command.value.clone(),
+        args: args.iter().map(|at| at.value.clone()).collect(),
+        env: texts(&file.env),
+        sharing,
+        read: paths(&file.read),
+        write: paths(&file.write),
+        unix_sockets: file.unix_sockets.as_ref().is_some_and(|at| at.value),
+    }))
 }
 
 fn scopes(file: &ResourceFile, behind: &Behind, faults: &mut Vec<Fault>) -> Vec<ScopeEntry> {
@@ -263,7 +346,6 @@ fn scope(file: &ScopeFile, faults: &mut Vec<Fault>) -> Option<ScopeEntry> {
     })
 }
 
-/// What every request needs where nothing was said: the default scopes that are not for single tools.
 /// What every request needs where the file does not say: the default scopes that name no tools. The built-in server
 /// is ours, and nothing in it is of use without reading: a client that steps up and asks for just what the challenge
 /// names then keeps what it had.
@@ -273,9 +355,15 @@ fn implied_base(scopes: &[ScopeEntry], behind: &Behind) -> Vec<At<String>> {
     base.map(|entry| At::nowhere(entry.scope.to_string())).collect()
 }
 
-fn table(scopes: &[ScopeEntry]) -> ToolTable {
+/// Which scopes the tools and methods need.
+fn table(scopes: &[ScopeEntry], files: &[ScopeFile]) -> ToolTable {
+    let only = |scope: &Scope| -> Scopes { std::iter::once(scope.clone()).collect() };
     let named = scopes.iter().flat_map(|entry| entry.tools.iter().map(move |tool| (tool, &entry.scope)));
-    named.fold(ToolTable::default(), |table, (tool, scope)| {
-        table.tool(tool, &std::iter::once(scope.clone()).collect())
-    })
+    let table = named.fold(ToolTable::default(), |table, (tool, scope)| table.tool(tool, &only(scope)));
+    let named = files.iter().flat_map(|file| {
+        let scope = file.name.as_ref().and_then(|name| Scope::parse(&name.value).ok());
+        let methods = file.methods.iter().flatten();
+        methods.filter_map(move |method| Some((&method.value, scope.clone()?)))
+    });
+    named.fold(table, |table, (method, scope)| table.method(method, &only(&scope)))
 }

@@ -29,8 +29,8 @@ pub(crate) async fn announce(running: &Running, plan: &Plan, bound: SocketAddr, 
         say(&format!("  {link}"));
         say("\n(`portcullis setup-link` makes another.)");
     }
-    if let Some(guarded) = plan.guarded.first() {
-        say("\nConnect an app:\n");
+    for guarded in &plan.guarded {
+        say(&format!("\nConnect an app to {}:\n", guarded.entry.name));
         for line in paste_lines(&guarded.entry.name, guarded.entry.resource.as_str()) {
             say(&format!("  {} ({})\n    {}", line.client, line.how, line.line));
         }
@@ -41,7 +41,10 @@ fn before(guarded: &Guarded) -> String {
     match &guarded.behind {
         Behind::Builtin => "the built-in notes".to_owned(),
         // A query may hold the upstream's own secret.
-        Behind::Upstream(url) => format!("before {}{}", url.origin().ascii_serialization(), url.path()),
+        Behind::Command(program) => format!("before the program `{}`", program.command),
+        Behind::Upstream(url) | Behind::LegacySse(url) => {
+            format!("before {}{}", url.origin().ascii_serialization(), url.path())
+        }
         Behind::Elsewhere => "elsewhere; it verifies tokens itself".to_owned(),
     }
 }

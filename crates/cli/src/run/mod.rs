@@ -5,13 +5,15 @@ mod body;
 pub(crate) mod builtin;
 mod listen;
 mod routes;
+pub(crate) mod stdio;
 mod tls;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use portcullis::home::Home;
 use portcullis::running::Running;
 use portcullis_fetch::Loopback;
+use portcullis_runner::{Runner, Spawned};
 use portcullis_server::Settings;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,14 +25,16 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::output::{Output, say};
 
 /// Runs until it is told to stop.
-pub(crate) async fn run(shared: &Shared, file: &File, source: Option<&Path>) -> Outcome {
+pub(crate) async fn run(
+    shared: &Shared,
+    file: &File,
+    source: Option<&Path>,
+    spawned: Option<Spawned>,
+) -> Outcome {
     // From here on, being told to stop is heard.
     let mut signals = Signals::listen()?;
     let plan = resolve(file, None).map_err(|faults| failure(&faults, source))?;
-    let directory = match (&shared.data_dir, &plan.data_dir) {
-        (None, Some(directory)) => directory.clone(),
-        _ => shared.directory()?,
-    };
+    let directory = directory(shared, &plan)?;
     let home = Home::open(&directory)?;
     let tls = plan.tls.clone().map(tls::Tls::load).transpose()?;
     let listener = bind(&plan).await?;
@@ -45,8 +49,9 @@ pub(crate) async fn run(shared: &Shared, file: &File, source: Option<&Path>) -> 
         false => Loopback::Refuse,
     };
     let fetch = portcullis_fetch::Settings { extra_roots: roots.clone(), loopback };
+    let runner = stdio::start(spawned).await?;
     let running = Running::start(home, None, plan.settings.clone(), fetch).await?;
-    let router = routes::router(running.app(), &plan, &roots).await?;
+    let router = routes::router(running.app(), &plan, &roots, runner.as_ref()).await?;
 
     let (stop, stopped) = watch::channel(false);
     let reload = tls.clone().map(|tls| tls.keep_fresh().map(tokio::spawn)).transpose()?;
@@ -56,6 +61,7 @@ pub(crate) async fn run(shared: &Shared, file: &File, source: Option<&Path>) -> 
     tokio::select! {
         () = signals.told() => {}
         _ = &mut serving => return Err(Failure::ours("the listener ended")),
+        () = gone(runner.as_ref()) => return Err(Failure::ours("the process that keeps the MCP servers ended")),
     }
     say("stopping: what is under way may finish; a second signal ends it at once");
     stop.send_replace(true);
@@ -68,6 +74,30 @@ pub(crate) async fn run(shared: &Shared, file: &File, source: Option<&Path>) -> 
     }
     running.stop().await;
     Ok(Exit::Done)
+}
+
+/// What is done before the async runtime exists: see [`stdio::prepare`].
+pub(crate) fn prepare(
+    shared: &Shared,
+    file: &File,
+    source: Option<&Path>,
+) -> Result<Option<Spawned>, Failure> {
+    let plan = resolve(file, None).map_err(|faults| failure(&faults, source))?;
+    stdio::prepare(&plan, &directory(shared, &plan)?)
+}
+
+fn directory(shared: &Shared, plan: &Plan) -> Result<PathBuf, Failure> {
+    match (&shared.data_dir, &plan.data_dir) {
+        (None, Some(directory)) => Ok(directory.clone()),
+        _ => shared.directory(),
+    }
+}
+
+async fn gone(runner: Option<&Runner>) {
+    match runner {
+        Some(runner) => drop(runner.gone().await),
+        None => std::future::pending().await,
+    }
 }
 
 async fn bind(plan: &Plan) -> Result<TcpListener, Failure> {

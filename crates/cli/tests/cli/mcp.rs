@@ -19,16 +19,20 @@ fn upstream() -> (String, std::thread::JoinHandle<Vec<String>>) {
             while !head.ends_with("\r\n\r\n") {
                 assert_ne!(reader.read_line(&mut head).unwrap(), 0);
             }
-            let length = head.to_lowercase().split("content-length: ").nth(1).map_or(0, |rest| {
-                rest.split("\r\n").next().unwrap_or_default().parse().unwrap_or(0)
-            });
+            let length = head
+                .to_lowercase()
+                .split("content-length: ")
+                .nth(1)
+                .map_or(0, |rest| rest.split("\r\n").next().unwrap_or_default().parse().unwrap_or(0));
             let mut body = vec![0; length];
             reader.read_exact(&mut body).unwrap();
             heads.push(head);
             let asked: Value = serde_json::from_slice(&body).unwrap();
             let is_list = asked["method"] == "tools/list";
             let result = match is_list {
-                true => serde_json::json!({ "tools": [{ "name": "anything", "inputSchema": { "type": "object" } }] }),
+                true => {
+                    serde_json::json!({ "tools": [{ "name": "anything", "inputSchema": { "type": "object" } }] })
+                }
                 false => serde_json::json!({ "content": [{ "type": "text", "text": "from upstream" }] }),
             };
             let body =
