@@ -212,7 +212,11 @@ fn the_explanations_are_those_of_the_file() {
         match parts[..] {
             [name] => format!("{name} = 1979-05-27"),
             ["resource", name] => format!("[[resource]]\n{name} = 1979-05-27"),
-            ["resource", "scope", name] => format!("[[resource]]\n[[resource.scope]]\n{name} = 1979-05-27"),
+            ["resource", table @ ("scope" | "tool"), name] => {
+                format!("[[resource]]\n[[resource.{table}]]\n{name} = 1979-05-27")
+            }
+            ["resource", table, name] => format!("[[resource]]\n[resource.{table}]\n{name} = 1979-05-27"),
+            ["limit", name] => format!("[[limit]]\n{name} = 1979-05-27"),
             [table, name] => format!("[{table}]\n{name} = 1979-05-27"),
             _ => unreachable!("{key}"),
         }
@@ -226,7 +230,21 @@ fn the_explanations_are_those_of_the_file() {
         let fault = rows.iter().find(|row| row["key"] == *key).unwrap();
         assert!(fault["message"].as_str().unwrap().starts_with("expected "), "{key}: {fault}");
     }
-    for table in ["", "tls.", "lifetimes.", "registration.", "sign_in.", "resource.", "resource.scope."] {
+    let tables = [
+        "",
+        "tls.",
+        "lifetimes.",
+        "registration.",
+        "sign_in.",
+        "audit.",
+        "stdio.",
+        "limit.",
+        "resource.",
+        "resource.scope.",
+        "resource.tool.",
+        "resource.credential.",
+    ];
+    for table in tables {
         let key = format!("{table}qqqqqqqqqqqq");
         let rows = faults(&file(&key));
         let fault = rows.iter().find(|row| row["key"] == key).unwrap();
