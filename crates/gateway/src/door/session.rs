@@ -1,7 +1,5 @@
 //! Sessions of the stateful era (until 2025-11-25): the client holds a sealed name, and the server's own stays here.
 
-use std::sync::Arc;
-
 use http::{HeaderMap, HeaderValue};
 use portcullis_mcp::SESSION_ID;
 use portcullis_mcp::elicit::Declared;
@@ -25,7 +23,7 @@ pub(crate) struct Session {
     version: Option<String>,
     /// The agent that began it. Its process is kept under that name, also when the client has a new grant meanwhile.
     #[serde(rename = "k")]
-    key: Arc<str>,
+    key: String,
     #[serde(rename = "f", default)]
     form: bool,
     #[serde(rename = "u", default)]
@@ -51,7 +49,7 @@ impl Session {
 
     /// The agent that began it.
     pub(crate) fn key(&self) -> AgentKey {
-        AgentKey(Arc::clone(&self.key))
+        AgentKey(self.key.as_str().into())
     }
 
     /// The revision that was agreed on, if it was seen.
@@ -92,7 +90,7 @@ pub(crate) fn down(
         Some(known) if begun.is_none() && known.session.id == id => known.sealed.clone(),
         _ => {
             let declared = begun.unwrap_or_default();
-            let key = known.map_or_else(|| Arc::clone(&who.key.0), |known| known.session.key.clone());
+            let key = known.map_or_else(|| who.key.0.to_string(), |known| known.session.key.clone());
             let id = id.to_owned();
             let session = Session { id, version, key, form: declared.form, url: declared.url };
             let Ok(plain) = serde_json::to_vec(&session) else { return };
