@@ -61,7 +61,10 @@ fn keep(part: Option<RunnerPart>) -> ExitCode {
         Some(RunnerPart::Launch) => portcullis_runner::launch().to_string(),
         None => {
             tracing_subscriber::fmt()
-                .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
+                .with_env_filter(
+                    EnvFilter::try_from_default_env()
+                        .unwrap_or_else(|_| EnvFilter::new("warn,portcullis_runner=info")),
+                )
                 .with_writer(std::io::stderr)
                 .with_ansi(false)
                 .init();

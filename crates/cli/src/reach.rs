@@ -9,6 +9,7 @@ use portcullis::control::{ControlError, FaultKind};
 use portcullis::home::{Home, HomeError, LastRun};
 use portcullis::running::{OpenFault, open};
 use portcullis_rules::catalog::{Catalog, ResourceEntry, ScopeEntry};
+use portcullis_rules::groups::{Group, People};
 use portcullis_server::Settings;
 use portcullis_wire::resource::{Issuer, Resource};
 use portcullis_wire::scope::Scope;
@@ -82,12 +83,19 @@ fn at_rest(last: Option<LastRun>) -> Result<Settings, Failure> {
             scopes.push(ScopeEntry { scope, title, effect, tools: Vec::new(), default });
         }
         let uri = Resource::parse(&resource.uri).map_err(|_| damaged())?;
+        let people = match resource.people {
+            None => People::Everyone,
+            Some(names) => {
+                let groups: Option<_> = names.iter().map(|name| Group::parse(name)).collect();
+                People::Groups(groups.ok_or_else(damaged)?)
+            }
+        };
         entries.push(ResourceEntry {
             resource: uri,
             name: resource.name,
             scopes,
             rs256: resource.rs256,
-            people: portcullis_rules::groups::People::Everyone,
+            people,
         });
     }
     let issuer = Issuer::parse(&last.issuer).map_err(|_| damaged())?;

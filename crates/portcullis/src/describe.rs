@@ -1,8 +1,12 @@
 //! Resources described in few words: scopes by name, tools by the scopes they need. What is left unsaid gets a
 //! default that a person can understand.
 
+use std::path::PathBuf;
+
 use portcullis_mcp::ToolTable;
+use portcullis_policy::Confirm;
 use portcullis_rules::catalog::{Effect, ResourceEntry, ScopeEntry};
+use portcullis_rules::tools::NewTools;
 use portcullis_wire::resource::{Resource, ResourceError};
 use portcullis_wire::scope::{Scope, ScopeError, Scopes};
 
@@ -28,6 +32,11 @@ pub(crate) struct Description {
     pub(crate) scopes: Vec<String>,
     pub(crate) tools: Vec<(String, Vec<String>)>,
     pub(crate) titles: Vec<(String, String, Effect)>,
+    pub(crate) confirm: Vec<(String, Confirm)>,
+    pub(crate) people: Option<Vec<String>>,
+    pub(crate) new_tools: NewTools,
+    pub(crate) keep_values: Vec<String>,
+    pub(crate) policy_file: Option<PathBuf>,
 }
 
 impl Description {
@@ -38,6 +47,11 @@ impl Description {
             scopes: scopes.into_iter().map(Into::into).collect(),
             tools: Vec::new(),
             titles: Vec::new(),
+            confirm: Vec::new(),
+            people: None,
+            new_tools: NewTools::default(),
+            keep_values: Vec::new(),
+            policy_file: None,
         }
     }
 

@@ -94,6 +94,9 @@ pub struct LastResource {
     /// Whether its tokens are signed with RS256.
     #[serde(default)]
     pub rs256: bool,
+    /// The groups whose people may use it; none is everyone.
+    #[serde(default)]
+    pub people: Option<Vec<String>>,
 }
 
 /// The key that lets a command administer the running server.
@@ -367,6 +370,7 @@ mod tests {
                 name: "Notes".to_owned(),
                 scopes: vec![("notes:read".to_owned(), true)],
                 rs256: false,
+                people: Some(vec!["staff".to_owned()]),
             }],
             endpoint_path: String::new(),
             database: Some("../notes.db".into()),

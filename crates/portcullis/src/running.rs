@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portcullis_fetch::{Fetcher, SetupError};
+use portcullis_rules::groups::People;
 use portcullis_server::{App, Entropy as _, Parts, Settings, StartError};
 use portcullis_store::Salts;
 use portcullis_store::sqlite::{OpenError, Options, Sqlite};
@@ -55,8 +56,8 @@ pub async fn open(
 ) -> Result<Arc<App>, OpenFault> {
     let database = home.database()?;
     let master = home.master_key(&SystemEntropy)?;
-    let store =
-        Sqlite::open(&database, Options::new(salts())).map_err(|error| OpenFault::Database(database, error))?;
+    let store = Sqlite::open(&database, Options::new(salts()))
+        .map_err(|error| OpenFault::Database(database, error))?;
     let parts = Parts {
         store: Arc::new(store),
         clock: Arc::new(SystemClock),
@@ -146,6 +147,10 @@ fn last_run(settings: &Settings, database: Option<&Path>) -> LastRun {
         name: entry.name.clone(),
         scopes: entry.scopes.iter().map(|scope| (scope.scope.to_string(), scope.default)).collect(),
         rs256: entry.rs256,
+        people: match &entry.people {
+            People::Everyone => None,
+            People::Groups(groups) => Some(groups.iter().map(ToString::to_string).collect()),
+        },
     };
     LastRun {
         issuer: settings.issuer.to_string(),

@@ -3,6 +3,7 @@
 
 mod admin;
 mod config;
+mod gateway;
 mod mcp;
 mod records;
 mod start;

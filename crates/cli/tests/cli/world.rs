@@ -31,7 +31,15 @@ impl Ended {
 
 fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.args(args).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A program over stdio is found by its name.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command
+        .args(args)
+        .env_clear()
+        .env("PATH", path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -70,8 +78,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `words --json --data-dir …` and waits until it is up.
     pub(crate) fn start(directory: &Path, words: &str) -> Self {
+        Self::start_program(directory, words, "")
+    }
+
+    /// The same, with a program of the owner's behind `--`.
+    pub(crate) fn start_program(directory: &Path, words: &str, program: &str) -> Self {
         let mut all: Vec<&OsStr> = words.split(' ').map(OsStr::new).collect();
         all.extend([OsStr::new("--json"), OsStr::new("--data-dir"), directory.as_os_str()]);
+        if !program.is_empty() {
+            all.push(OsStr::new("--"));
+            all.extend(program.split(' ').map(OsStr::new));
+        }
         let mut child = command(all).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
