@@ -70,8 +70,9 @@ pub(crate) async fn router(
                 place(router, entry, door().await?.layer(upstream))
             }
             Behind::Command(program) => {
+                let idle = plan.stdio.idle.unwrap_or(portcullis_runner::limits::IDLE);
                 let runner = runner.ok_or_else(|| Failure::ours("nothing was started to keep servers"))?;
-                let kept = stdio::kept(runner, &entry.resource.path(), program, guard.clone());
+                let kept = stdio::kept(runner, &entry.resource.path(), program, guard.clone(), idle);
                 place(router, entry, door().await?.layer(kept))
             }
         };

@@ -1,8 +1,10 @@
 //! Servers over stdio: the process that keeps them is started before all else, and from then on this one executes nothing.
 
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, Response};
@@ -14,6 +16,7 @@ use portcullis_runner::{
     forbid_exec, spawn,
 };
 use portcullis_server::Entropy as _;
+use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::config::{Behind, Plan, Program};
@@ -97,11 +100,13 @@ impl From<StartError> for Failure {
 pub(crate) struct Kept {
     stdio: Stdio,
     guard: Guard,
-    watched: Arc<std::sync::Mutex<std::collections::HashSet<Arc<str>>>>,
+    /// For how long a process may stay without being spoken to.
+    idle: Duration,
+    watched: Arc<Mutex<HashMap<Arc<str>, (Agent, Instant)>>>,
 }
 
 /// The service for the program at `path`.
-pub(crate) fn kept(runner: &Runner, path: &str, program: &Program, guard: Guard) -> Kept {
+pub(crate) fn kept(runner: &Runner, path: &str, program: &Program, guard: Guard, idle: Duration) -> Kept {
     let entropy = || {
         let mut bytes = [0; 16];
         SystemEntropy.fill(&mut bytes);
@@ -109,23 +114,45 @@ pub(crate) fn kept(runner: &Runner, path: &str, program: &Program, guard: Guard)
     };
     let mut settings = StdioSettings::new(Arc::new(entropy));
     settings.sharing = program.sharing;
-    Kept { stdio: Stdio::new(runner.clone(), path, settings), guard, watched: Arc::default() }
+    Kept { stdio: Stdio::new(runner.clone(), path, settings), guard, idle, watched: Arc::default() }
 }
 
 impl Kept {
-    /// Has the agent's processes end with it. One task an agent, for as long as it has any.
+    fn watched(&self) -> MutexGuard<'_, HashMap<Arc<str>, (Agent, Instant)>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the processes kept under a name end with the agent that used them last: one that is allowed more has a new grant,
+    /// and goes on with what it had begun.
     fn watch(&self, key: &Arc<str>, agent: &Agent) {
-        let mut watched = self.watched.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !watched.insert(Arc::clone(key)) {
+        let before = self.watched().insert(Arc::clone(key), (agent.clone(), Instant::now()));
+        if before.is_some() {
             return;
         }
-        drop(watched);
-        let (kept, key, agent) = (self.clone(), Arc::clone(key), agent.clone());
+        let (kept, key) = (self.clone(), Arc::clone(key));
         tokio::spawn(async move {
-            kept.guard.cut_off(&agent).await;
-            kept.stdio.end(&key);
-            kept.watched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&key);
+            while let Some((agent, used)) = kept.last(&key) {
+                tokio::select! {
+                    () = kept.guard.cut_off(&agent) => {
+                        if kept.last(&key).is_some_and(|(last, _)| last.grant == agent.grant) {
+                            kept.watched().remove(&key);
+                            kept.stdio.end(&key);
+                        }
+                    }
+                    // Whatever was kept has ended by itself long before.
+                    () = tokio::time::sleep_until(used + 2 * kept.idle) => {
+                        let mut watched = kept.watched();
+                        if watched.get(&key).is_some_and(|(_, last)| *last == used) {
+                            watched.remove(&key);
+                        }
+                    }
+                }
+            }
         });
+    }
+
+    fn last(&self, key: &Arc<str>) -> Option<(Agent, Instant)> {
+        self.watched().get(key).cloned()
     }
 }
 
