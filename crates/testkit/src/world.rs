@@ -177,7 +177,8 @@ impl World {
             Arc::new(memory())
         } else {
             Arc::new(
-                Sqlite::open(&directory.path().join("portcullis.db"), sqlite::Options::new(crate::salts())).unwrap(),
+                Sqlite::open(&directory.path().join("portcullis.db"), sqlite::Options::new(crate::salts()))
+                    .unwrap(),
             )
         };
         let clock = Arc::new(HandClock::at(UnixTime::from_seconds(BEGINNING)));

@@ -99,7 +99,7 @@ fn one(file: &LimitFile, faults: &mut Vec<Fault>) -> Option<Limit> {
         tool: text(&file.tool),
         resource: text(&file.resource).and_then(|text| Resource::parse(&text).ok()),
     };
-    (faults.len() == before).then(|| Limit { of, most: most.value, window, only, each })
+    (faults.len() == before).then_some(Limit { of, most: most.value, window, only, each })
 }
 
 pub(super) fn audit(file: &File, faults: &mut Vec<Fault>) -> AuditSettings {

@@ -95,7 +95,7 @@ fn directory(shared: &Shared, plan: &Plan) -> Result<PathBuf, Failure> {
 
 async fn gone(runner: Option<&Runner>) {
     match runner {
-        Some(runner) => drop(runner.gone().await),
+        Some(runner) => runner.gone().await,
         None => std::future::pending().await,
     }
 }

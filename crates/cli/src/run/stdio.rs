@@ -95,6 +95,9 @@ impl From<StartError> for Failure {
     }
 }
 
+/// Who used what is kept under a name last, and when.
+type Watched = HashMap<Arc<str>, (Agent, Instant)>;
+
 /// The servers of one resource, each agent's ended when it is cut off.
 #[derive(Clone)]
 pub(crate) struct Kept {
@@ -102,7 +105,7 @@ pub(crate) struct Kept {
     guard: Guard,
     /// For how long a process may stay without being spoken to.
     idle: Duration,
-    watched: Arc<Mutex<HashMap<Arc<str>, (Agent, Instant)>>>,
+    watched: Arc<Mutex<Watched>>,
 }
 
 /// The service for the program at `path`.
@@ -118,7 +121,7 @@ pub(crate) fn kept(runner: &Runner, path: &str, program: &Program, guard: Guard,
 }
 
 impl Kept {
-    fn watched(&self) -> MutexGuard<'_, HashMap<Arc<str>, (Agent, Instant)>> {
+    fn watched(&self) -> MutexGuard<'_, Watched> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
