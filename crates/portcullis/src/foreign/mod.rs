@@ -115,7 +115,7 @@ impl ForeignBuilder {
 ///     .route("/mcp", post(mcp).layer(auth.require(["mcp:tools"])))
 ///     .merge(auth.router());
 /// async fn mcp(agent: Agent) -> String {
-///     agent.subject
+///     agent.subject.clone()
 /// }
 /// # drop(app); Ok(()) }
 /// ```
