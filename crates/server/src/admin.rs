@@ -127,6 +127,8 @@ pub enum Command {
         resource: Option<String>,
         /// These; all that are listed if none is named.
         names: Vec<String>,
+        /// The definition that was looked at, as [`Command::ToolList`] tells it: one that changed since is not accepted.
+        digest: Option<String>,
     },
     /// Searches the audit trail.
     Audit(AuditSearch),
@@ -270,7 +272,9 @@ impl App {
             }
             Command::TokenList { all } => tokens::list(self, all).await,
             Command::ToolList { resource } => tools::list(self, resource).await,
-            Command::ToolAccept { resource, names } => tools::accept(self, resource, names).await,
+            Command::ToolAccept { resource, names, digest } => {
+                tools::accept(self, resource, names, digest).await
+            }
             Command::Audit(search) => audit::search(self, search).await,
             Command::AuditVerify { expected } => audit::verify(self, expected).await,
             Command::AgentShow { id } => agents::show(self, &id).await,

@@ -217,6 +217,9 @@ pub(crate) enum Tools {
         /// All that the server lists now
         #[arg(long, conflicts_with = "names")]
         all: bool,
+        /// The one tool's definition that you looked at, from `tools list --json`: if it changed since, it is not accepted
+        #[arg(long, value_name = "HEX", conflicts_with = "all")]
+        digest: Option<String>,
         /// Of this resource [default: the first one]
         #[arg(long, value_name = "URI")]
         resource: Option<String>,

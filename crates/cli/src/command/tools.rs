@@ -18,8 +18,11 @@ pub(crate) async fn run(desk: &Desk, tools: Tools) -> Outcome {
             let none = "no tools are known yet: a server is asked for them when the first agent needs one";
             desk.list(Command::ToolList { resource }, &columns, none).await
         }
-        Tools::Accept { names, resource, .. } => {
-            let rows = desk.rows(Command::ToolAccept { resource, names }).await?;
+        Tools::Accept { names, resource, digest, .. } => {
+            if digest.is_some() && names.len() != 1 {
+                return Err(Failure::fixable("a digest stands for one tool").advise("name that tool alone"));
+            }
+            let rows = desk.rows(Command::ToolAccept { resource, names, digest }).await?;
             rows.iter().for_each(|row| desk.output.object(row));
             if !desk.output.is_json() {
                 say(&match rows.len() {

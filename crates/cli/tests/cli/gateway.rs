@@ -198,7 +198,10 @@ fn t_tool_drift_a_tool_that_appears_later_is_held_until_it_is_accepted() {
     let rows = at(&data, "tools list --json", "").rows();
     let late = rows.iter().find(|row| row["name"] == "late").unwrap();
     assert_eq!(late["state"], "new");
-    assert_eq!(at(&data, "tools accept late", "").code, 0);
+    let seen = late["digest"].as_str().unwrap();
+    let stale = at(&data, &format!("tools accept late --digest {}", "0".repeat(seen.len())), "");
+    assert_eq!(stale.code, 1, "another definition was looked at: {}", stale.err);
+    assert_eq!(at(&data, &format!("tools accept late --digest {seen}"), "").code, 0);
     assert!(session.call("late", &json!({})).1.contains("done"));
     assert!(session.send("tools/list", &json!({})).1.contains("late"));
 }

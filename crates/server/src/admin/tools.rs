@@ -3,6 +3,7 @@
 use portcullis_rules::audit::hex;
 use portcullis_rules::refusal::Refusal;
 use portcullis_rules::tools::{self, Tool};
+use portcullis_wire::digest::Digest;
 use portcullis_wire::resource::Resource;
 use serde_json::{Value, json};
 
@@ -42,7 +43,18 @@ fn row(tool: &Tool) -> Value {
 }
 
 /// Accepts tools by name, or all that are listed now where none is named.
-pub(super) async fn accept(app: &App, resource: Option<String>, names: Vec<String>) -> Rows {
+pub(super) async fn accept(
+    app: &App,
+    resource: Option<String>,
+    names: Vec<String>,
+    digest: Option<String>,
+) -> Rows {
+    let digest = digest
+        .map(|text| {
+            let bytes = hex::read(&text).map(Digest::from_bytes);
+            bytes.ok_or_else(|| AdminError::Invalid(format!("`{text}` is no digest of a definition")))
+        })
+        .transpose()?;
     let resource = meant(app, resource.as_ref())?.clone();
     let mut accepted = Vec::new();
     let all: Vec<Option<String>> =
@@ -51,12 +63,15 @@ pub(super) async fn accept(app: &App, resource: Option<String>, names: Vec<Strin
         let taken = app
             .settle(
                 |store| store.tools(resource.clone()),
-                |book, now| tools::accept(&resource, name.as_deref(), None, book, now),
+                |book, now| tools::accept(&resource, name.as_deref(), digest.as_ref(), book, now),
             )
             .await?
             .map_err(|refusal| match (&name, refusal) {
                 (Some(name), Refusal::ToolUnknown) => AdminError::Invalid(format!(
                     "`{resource}` lists no tool `{name}`; `portcullis tools list` shows them"
+                )),
+                (Some(name), Refusal::ToolChanged) => AdminError::Invalid(format!(
+                    "`{name}` is not defined any more as it was looked at; look again with `portcullis tools list`"
                 )),
                 (_, refusal) => refusal.into(),
             })?;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use portcullis_gateway::ports::{BoxFuture, Call, Ending, Journal, Unavailable};
+use portcullis_gateway::door::{AgentKey, agent_key};
+use portcullis_gateway::ports::{BoxFuture, Call, Decision, Ending, Journal, Unavailable};
 use portcullis_guard::{Agent, Clock};
 use portcullis_rules::event::{CallFacts, Event, EventKind, Personal};
 use portcullis_rules::verdict::Write;
@@ -30,6 +31,8 @@ const WAITING: usize = 32 * 1024;
 const WANTED: usize = 4096;
 /// Reasons and resources that refusals are counted by in one minute; those beyond count as one.
 const REFUSALS: usize = 1024;
+/// Agents whose calls over a limit are counted in one minute.
+const LIMITED: usize = 4096;
 /// How long a commit that failed waits for its next try.
 const AGAIN: Duration = Duration::from_millis(500);
 /// People whose names are remembered between rows.
@@ -51,6 +54,9 @@ struct Gathered {
     wants: Vec<Want>,
     /// Refusals with nobody proven behind them, in the minute that is not over.
     refusals: HashMap<(Option<Resource>, &'static str), u32>,
+    /// Calls over a limit in that minute, beyond the first of each agent: a row of its own for each would let an agent that
+    /// goes on knocking push everybody's history out of the trail.
+    limited: HashMap<AgentKey, (Event, u32)>,
     minute: i64,
     names: HashMap<UserId, (Option<String>, UnixTime)>,
 }
@@ -261,7 +267,11 @@ impl Trail {
         }
         gathered.minute = minute;
         let counted = std::mem::take(&mut gathered.refusals);
+        let limited = std::mem::take(&mut gathered.limited);
         drop(gathered);
+        for (event, count) in limited.into_values().filter(|(_, count)| *count > 0) {
+            self.gather(Event { at: now, ..event }.count(count));
+        }
         for ((resource, reason), count) in counted {
             let mut event = Event::new(EventKind::RefusedUnproven, now).reason(reason).count(count);
             event.resource = resource;
@@ -288,6 +298,21 @@ impl Trail {
         event.grant = agent.grant;
         event.user = agent.subject.parse().ok();
         event
+    }
+
+    /// Whether this is the first call of an agent over a limit in this minute; the others are counted.
+    fn is_first_over_its_limit(&self, key: AgentKey, row: &Event) -> bool {
+        let mut gathered = self.gathered();
+        if let Some((_, count)) = gathered.limited.get_mut(&key) {
+            *count = count.saturating_add(1);
+            return false;
+        }
+        // With so many agents over their limits at once it is told of some.
+        let has_room = gathered.limited.len() < LIMITED;
+        if has_room {
+            gathered.limited.insert(key, (Event { person: None, ..row.clone() }, 0));
+        }
+        has_room
     }
 
     fn may_go(&self) -> Result<(), Unavailable> {
@@ -343,7 +368,12 @@ impl Journal for Trail {
             (Calls::Before, Some(_)) => EventKind::ToolAnswered,
             _ => EventKind::of_method(&call.method),
         };
-        self.gather(self.row(&call, kind, ending, Some(latency)));
+        let row = self.row(&call, kind, ending, Some(latency));
+        let is_over = call.decision == Decision::Limited;
+        if is_over && !self.is_first_over_its_limit(agent_key(&call.agent), &row) {
+            return;
+        }
+        self.gather(row);
     }
 
     fn unproven(&self, resource: &Resource, reason: &'static str) {

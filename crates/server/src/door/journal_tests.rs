@@ -99,3 +99,22 @@ async fn t_audit_nothing_is_written_while_a_person_is_being_erased() {
     let polled = std::future::poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx).is_pending())).await;
     assert!(polled && rows(&trail).await.is_empty());
 }
+
+#[tokio::test]
+async fn t_caps_an_agent_that_goes_on_over_its_limit_costs_two_rows_a_minute() {
+    let trail = trail().await;
+    for agent in ["one", "other"] {
+        for _ in 0..1000 {
+            let row = called("x");
+            if trail.is_first_over_its_limit(AgentKey(agent.into()), &row) {
+                trail.gather(row);
+            }
+        }
+    }
+    trail.count_refusals(true);
+    assert!(trail.write().await);
+    let query = AuditQuery { most: 100, newest_first: false, ..AuditQuery::default() };
+    let rows = trail.store.audit(query).await.unwrap();
+    let counts: Vec<_> = rows.iter().map(|row| row.entry.count).collect();
+    assert_eq!(counts, [None, None, Some(999), Some(999)]);
+}
