@@ -14,6 +14,7 @@
 )]
 
 mod ask;
+mod behind;
 mod browser;
 mod canary;
 mod client;
@@ -25,6 +26,7 @@ mod net;
 mod world;
 
 pub use ask::{Answer, Ask, Challenge, encode};
+pub use behind::Behind;
 pub use browser::{Browser, Page};
 pub use client::{Code, HonestClient, LOOPBACK, Tokens, WEB, authorization, challenge, claims};
 pub use clock::HandClock;

@@ -9,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpSocket;
 
 use crate::ask::{Answer, Ask};
+use crate::browser::Browser;
 use crate::canary::Canaries;
 
 /// Sends requests. Cheap to clone, for many at once.
@@ -21,6 +22,21 @@ pub struct Net {
 }
 
 impl Net {
+    /// To a program on this computer, whose issuer is its own address.
+    pub fn to(address: SocketAddr) -> Self {
+        Self {
+            address,
+            authority: address.to_string(),
+            issuer: format!("http://{address}"),
+            canaries: Arc::default(),
+        }
+    }
+
+    /// A browser in which nobody is signed in.
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.clone())
+    }
+
     /// The issuer.
     pub fn issuer(&self) -> &str {
         &self.issuer

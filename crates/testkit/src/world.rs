@@ -9,11 +9,14 @@ use axum::response::Response;
 use axum::routing::any;
 use http_body_util::BodyExt as _;
 use portcullis_fetch::{Fetcher, Loopback};
+use portcullis_gateway::door::DoorLayer;
 use portcullis_guard::{Agent, Clock as _};
 use portcullis_jose::master::MasterKey;
 use portcullis_mcp::ToolTable;
+use portcullis_policy::{Confirm, Policy};
 use portcullis_rules::catalog::{Catalog, Effect, ResourceEntry, ScopeEntry};
 use portcullis_rules::event::Event;
+use portcullis_rules::tools::NewTools;
 use portcullis_server::admin::Command;
 use portcullis_server::{App, Parts, Settings};
 use portcullis_store::{Sqlite, Store, memory, sqlite};
@@ -23,6 +26,7 @@ use portcullis_wire::time::UnixTime;
 use serde_json::Value;
 
 use crate::ask::{Answer, Ask};
+use crate::behind::{self, Behind};
 use crate::browser::Browser;
 use crate::canary::{self, Canaries};
 use crate::client::{HonestClient, LOOPBACK};
@@ -52,6 +56,8 @@ pub struct Seen {
     pub body: String,
 }
 
+/// Something around the store.
+type Wrap = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store>>;
 type Change = Box<dyn FnOnce(&mut Settings)>;
 
 /// A world in the making.
@@ -60,6 +66,9 @@ pub struct Builder {
     issuer: Option<String>,
     is_single: bool,
     in_memory: bool,
+    door: Option<NewTools>,
+    directory: Option<Arc<tempfile::TempDir>>,
+    wrap: Option<Wrap>,
     changes: Vec<Change>,
 }
 
@@ -82,6 +91,27 @@ impl Builder {
     #[must_use]
     pub fn in_memory(mut self) -> Self {
         self.in_memory = true;
+        self
+    }
+
+    /// With the whole door before each resource, and an MCP server behind it: `delete_note` waits for its person.
+    #[must_use]
+    pub fn door(mut self, new: NewTools) -> Self {
+        self.door = Some(new);
+        self
+    }
+
+    /// Over the files of a world that has ended.
+    #[must_use]
+    pub fn over(mut self, directory: Arc<tempfile::TempDir>) -> Self {
+        self.directory = Some(directory);
+        self
+    }
+
+    /// With something around the store.
+    #[must_use]
+    pub fn store(mut self, wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + 'static) -> Self {
+        self.wrap = Some(Box::new(wrap));
         self
     }
 
@@ -113,7 +143,9 @@ pub struct World {
     /// The resource at `/other`.
     pub other: String,
     /// Where its files lie.
-    pub directory: tempfile::TempDir,
+    pub directory: Arc<tempfile::TempDir>,
+    /// The MCP server, where it stands behind a door.
+    pub behind: Behind,
     seen: Arc<Mutex<Vec<Seen>>>,
     serving: tokio::task::JoinHandle<()>,
 }
@@ -172,7 +204,7 @@ impl World {
         let issuer = Issuer::parse(&issuer).unwrap();
         let mut settings = Settings::new(issuer.clone(), catalog(&issuer, builder.is_single));
         builder.changes.into_iter().for_each(|change| change(&mut settings));
-        let directory = tempfile::tempdir().unwrap();
+        let directory = builder.directory.unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
         let store: Arc<dyn Store> = if builder.in_memory {
             Arc::new(memory())
         } else {
@@ -180,6 +212,10 @@ impl World {
                 Sqlite::open(&directory.path().join("portcullis.db"), sqlite::Options::new(crate::salts()))
                     .unwrap(),
             )
+        };
+        let store = match builder.wrap {
+            Some(wrap) => wrap(store),
+            None => store,
         };
         let clock = Arc::new(HandClock::at(UnixTime::from_seconds(BEGINNING)));
         let catalog = settings.catalog.clone();
@@ -202,12 +238,22 @@ impl World {
         .await
         .unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
+        let behind = Behind::new(Arc::clone(&seen));
         let mut router = app.router();
         for entry in catalog.entries() {
             let tools = ToolTable::default()
                 .tool("write_note", &scopes("notes:write"))
                 .implies(&Scope::parse("notes:admin").unwrap(), &scopes("notes:read notes:write"));
-            let guard = app.guard(&entry.resource, tools).unwrap();
+            let guard = app.guard(&entry.resource, tools.clone()).unwrap();
+            if let Some(new) = builder.door {
+                let ports = app.ports(&entry.resource, new).await.unwrap();
+                let policy = Policy::new(tools).confirm("delete_note", Confirm::Person);
+                let door =
+                    DoorLayer::new(guard, &entry.default_scopes(), &policy, ports, app.door_settings());
+                let serve = any(behind::serve).with_state(behind.clone());
+                router = router.route(&entry.resource.path(), serve.layer(door));
+                continue;
+            }
             let echo = any(echo).with_state(Arc::clone(&seen));
             router = router.route(&entry.resource.path(), echo.layer(guard.require(&entry.default_scopes())));
         }
@@ -225,6 +271,7 @@ impl World {
             other: issuer.join("/other"),
             net: Net { address, authority: issuer.authority(), issuer: issuer.to_string(), canaries },
             directory,
+            behind,
             seen,
             serving,
         }
