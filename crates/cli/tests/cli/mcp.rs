@@ -69,6 +69,37 @@ fn t_no_passthrough_the_callers_token_stops_here() {
     assert!(seen.to_lowercase().contains("mcp-name: anything"), "{seen}");
 }
 
+#[test]
+fn w17_the_upstream_is_told_who_calls_in_a_statement_and_believes_no_header_of_the_caller() {
+    let place = tempfile::tempdir().unwrap();
+    let (url, answering) = upstream();
+    let file = place.path().join("portcullis.toml");
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\n[[resource]]\npath = \"/mcp\"\nupstream = \"{url}\"\nidentity = true\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let data = place.path().join("data");
+    let server = Server::start(&data, &format!("serve --config {}", file.display()));
+    let token = token(&server, &data, "mcp:tools");
+    let (head, body) = call(&server, &format!("{token}\r\nX-Portcullis-Identity: forged"), "anything", "{}");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}\n{body}");
+    let claims = |head: &String| -> Value {
+        let lower = head.to_lowercase();
+        assert_eq!(lower.matches("x-portcullis-identity: ").count(), 1, "{head}");
+        let at = lower.find("x-portcullis-identity: ").unwrap() + "x-portcullis-identity: ".len();
+        let jwt = head[at..].split("\r\n").next().unwrap();
+        let middle = jwt.split('.').nth(1).unwrap();
+        serde_json::from_slice(&portcullis_wire::base64url::decode(middle).unwrap()).unwrap()
+    };
+    let told: Vec<Value> = answering.join().unwrap().iter().map(claims).collect();
+    let issuer = format!("http://{}", server.address());
+    assert_eq!(told[0]["sub"], issuer.as_str(), "the door asked for itself");
+    let last = told.last().unwrap();
+    assert!(last["agent"].as_str().unwrap().starts_with("agt_") && last["scope"] == "mcp:tools", "{last}");
+    assert_eq!(last["iss"], issuer.as_str());
+    assert_eq!(last["aud"], url.trim_end_matches("/there"));
+}
+
 /// A token for a new machine client with these scopes.
 fn token(server: &Server, directory: &std::path::Path, scope: &str) -> String {
     let words = [

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Extensions, HeaderValue};
+use portcullis_gateway::door::Internal;
 use portcullis_gateway::{Asserting, Assertions, Refusal};
 use portcullis_guard::Agent;
 use serde::Serialize;
@@ -29,23 +30,26 @@ struct Claims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     agent: Option<String>,
     scope: String,
-    resource: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<&'a str>,
     iat: i64,
     exp: i64,
     jti: String,
 }
 
 impl Statements {
-    fn sign(&self, agent: &Agent, audience: &str) -> Option<HeaderValue> {
+    /// About an agent; about ourselves, where the door asks for itself to learn what tools there are.
+    fn sign(&self, agent: Option<&Agent>, audience: &str) -> Option<HeaderValue> {
         let (app, now) = (&self.0, self.0.now());
+        let issuer = app.settings.issuer.as_str();
         let claims = Claims {
-            iss: app.settings.issuer.as_str(),
-            sub: &agent.subject,
+            iss: issuer,
+            sub: agent.map_or(issuer, |agent| &agent.subject),
             aud: audience,
-            client_id: agent.client.as_str(),
-            agent: agent.grant.map(|grant| grant.to_string()),
-            scope: agent.scopes.to_string(),
-            resource: agent.resource.as_str(),
+            client_id: agent.map_or(issuer, |agent| agent.client.as_str()),
+            agent: agent.and_then(|agent| agent.grant).map(|grant| grant.to_string()),
+            scope: agent.map(|agent| agent.scopes.to_string()).unwrap_or_default(),
+            resource: agent.map(|agent| agent.resource.as_str()),
             iat: now.seconds(),
             exp: (now + LIFE).seconds(),
             jti: app.entropy.text(),
@@ -60,7 +64,10 @@ impl Statements {
 
 impl Assertions for Statements {
     fn header<'a>(&'a self, caller: &'a Extensions, audience: &'a str) -> Asserting<'a> {
-        let made = caller.get::<Agent>().and_then(|agent| self.sign(agent, audience));
+        let made = match (caller.get::<Agent>(), caller.get::<Internal>()) {
+            (None, None) => None,
+            (agent, _) => self.sign(agent, audience),
+        };
         Box::pin(std::future::ready(made.ok_or(Refusal)))
     }
 }
