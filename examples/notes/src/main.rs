@@ -1,5 +1,5 @@
 //! An MCP server of notes made with rmcp, protected by Portcullis: who calls is known, reading needs `notes:read`,
-//! and deleting needs a right of its own.
+//! deleting needs a right of its own and the person's word for each call, and every call is in the audit trail.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -55,6 +55,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .scope_title("notes:read", "Read and add notes", Effect::Changes)
         .tool("delete_note", ["notes:delete"])
         .scope_title("notes:delete", "Delete notes", Effect::Deletes)
+        .confirm("delete_note")
         .build()
         .await?;
 
@@ -65,8 +66,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         sessions,
         StreamableHttpServerConfig::default(),
     );
-    let app =
-        Router::new().route_service("/mcp", mcp).layer(auth.require(["notes:read"])).merge(auth.router());
+    let app = Router::new().route_service("/mcp", mcp).layer(auth.door(["notes:read"])).merge(auth.router());
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
