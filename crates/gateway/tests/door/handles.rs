@@ -61,6 +61,22 @@ async fn r19_t_handle_a_session_of_another_agent_is_a_lost_one() {
 }
 
 #[tokio::test]
+async fn r19_a_session_goes_on_when_its_client_gets_a_new_grant() {
+    let world = World::new();
+    let first = world.client("ann").begin().await;
+    first.call("read_note", json!({})).await;
+    let kept = world.server.last().key.clone();
+    let after = world.client("ann@2").stateful().header("mcp-session-id", first.session());
+    assert_eq!(after.call("read_note", json!({})).await.status, 200);
+    let last = world.server.last();
+    assert_eq!(last.header("mcp-session-id"), "upstream-usr_ann");
+    assert_eq!(last.key, kept, "what runs for the session is found under the name it began with");
+    let own = world.client("ann@2").begin().await;
+    own.call("read_note", json!({})).await;
+    assert_ne!(world.server.last().key, kept, "a session of its own is another's");
+}
+
+#[tokio::test]
 async fn w16_r20_a_request_state_is_sealed_and_opens_for_its_own_request_alone() {
     let world = World::new();
     world.server.answers(state_answer);

@@ -111,7 +111,8 @@ impl World {
         let grant = portcullis_wire::id::GrantId::from_number(number).to_string();
         let claims = AccessClaims {
             iss: ISSUER.to_owned(),
-            sub: format!("usr_{agent}"),
+            // Behind an @ stands the grant: `ann@2` is another install of Ann's, or the same with a new grant.
+            sub: format!("usr_{}", agent.split('@').next().unwrap_or_default()),
             aud: Audience::one(RESOURCE),
             client_id: "https://client.example/metadata.json".to_owned(),
             exp: NOW + 600,
