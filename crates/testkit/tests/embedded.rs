@@ -188,6 +188,38 @@ async fn the_door_of_a_program_judges_asks_counts_and_writes_down() {
 }
 
 #[tokio::test]
+async fn t_policy_sandbox_a_programs_rules_forbid_and_wrong_ones_are_refused_by_line() {
+    let rules = tempfile::tempdir().unwrap();
+    let path = rules.path().join("notes.cedar");
+    std::fs::write(
+        &path,
+        r#"@id("not-that-one")
+forbid (principal, action == Action::"call", resource)
+when { resource.name == "read_note" && context.args has id && context.args.id == "secret" };"#,
+    )
+    .unwrap();
+    let good = path.clone();
+    let program = Program::start(|builder| builder.policy_file(good)).await;
+    let [own, _] = &program.tokens;
+    assert!(went(&program.call("/mcp", own, "read_note", &json!({ "id": "n1" })).await));
+    let hidden = program.call("/mcp", own, "read_note", &json!({ "id": "secret" })).await.json();
+    assert!(hidden["error"].is_object() && hidden["result"].is_null(), "{hidden}");
+    std::fs::write(&path, "permit (principal, action, resource);").unwrap();
+    let place = tempfile::tempdir().unwrap();
+    for (path, expected) in [(path, "notes.cedar:1:"), (rules.path().join("none.cedar"), "none.cedar`")] {
+        let fault = Portcullis::builder()
+            .database(&format!("sqlite:{}/x.db", place.path().display()))
+            .issuer("http://127.0.0.1:3000")
+            .resource("http://127.0.0.1:3000/mcp", ["notes:read"])
+            .policy_file(path)
+            .build()
+            .await
+            .unwrap_err();
+        assert!(fault.to_string().contains(expected), "{fault}");
+    }
+}
+
+#[tokio::test]
 async fn people_outside_its_groups_have_no_use_of_a_resource() {
     let place = tempfile::tempdir().unwrap();
     let bare = || {
