@@ -86,7 +86,12 @@ pub(crate) fn program<W: AsRef<OsStr>>(name: &str, words: impl IntoIterator<Item
 /// The same Cargo that runs us, so that one toolchain does everything.
 pub(crate) fn cargo(words: &[&str]) -> Command {
     let name = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    program(&name, words)
+    let mut cargo = program(&name, words);
+    if std::env::var_os("CI").is_some() {
+        // Nothing is built twice there: what a second build could reuse would only fill the disk.
+        cargo.env("CARGO_INCREMENTAL", "0");
+    }
+    cargo
 }
 
 /// Whether a program ends well; its output is thrown away. A program that cannot start did not.
