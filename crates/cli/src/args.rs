@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod new;
 mod records;
 
+pub(crate) use new::{New, Template};
 pub(crate) use records::{
     Agents, Audit, AuditFormat, AuditVerify, ClientAdd, Clients, Cut, Keys, Password, TokenCreate, Tokens,
     Tools, Users,
@@ -49,6 +51,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         insecure: Insecure,
     },
+    /// Write a new MCP server, protected, with a test and what to do next
+    New(Box<New>),
     /// Print a link that makes the first account, or gives an account a new password
     SetupLink {
         /// The account that shall get a new password

@@ -130,6 +130,7 @@ async fn other(cli: Cli) -> Outcome {
     match command {
         // These are begun elsewhere.
         Command::Guard(_) | Command::Serve { .. } | Command::Runner { .. } => Ok(Exit::Done),
+        Command::New(wish) => command::new::run(&shared, &wish),
         Command::SetupLink { reset } => command::setup_link::run(&Desk::new(&shared)?, reset).await,
         Command::Users(users) => command::users::run(&Desk::new(&shared)?, users).await,
         Command::Clients(clients) => command::clients::run(&Desk::new(&shared)?, *clients).await,

@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod guard;
 pub(crate) mod keys;
+pub(crate) mod new;
 pub(crate) mod serve;
 pub(crate) mod setup_link;
 pub(crate) mod tokens;
