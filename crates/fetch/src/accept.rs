@@ -10,6 +10,10 @@ use crate::error::FetchError;
 pub enum Accept {
     /// `application/json`, or any type with the suffix `+json` (RFC 6839 §3.1).
     Json,
+    /// `application/xml`, `text/xml`, or any type with the suffix `+xml` (RFC 7303): SAML metadata.
+    Xml,
+    /// Whatever comes: for a caller that says why it does not like it.
+    Any,
 }
 
 impl Accept {
@@ -17,6 +21,8 @@ impl Accept {
     pub(crate) const fn header(self) -> HeaderValue {
         match self {
             Self::Json => HeaderValue::from_static("application/json"),
+            Self::Xml => HeaderValue::from_static("application/samlmetadata+xml, application/xml, text/xml"),
+            Self::Any => HeaderValue::from_static("*/*"),
         }
     }
 
@@ -35,11 +41,11 @@ impl Accept {
         if !is_token(kind) || !is_token(subtype) {
             return false;
         }
+        let has_suffix = |suffix| subtype.strip_suffix(suffix).is_some_and(|head| !head.is_empty());
         match self {
-            Self::Json => {
-                essence == "application/json"
-                    || subtype.strip_suffix("+json").is_some_and(|head| !head.is_empty())
-            }
+            Self::Json => essence == "application/json" || has_suffix("+json"),
+            Self::Xml => matches!(essence, "application/xml" | "text/xml") || has_suffix("+xml"),
+            Self::Any => true,
         }
     }
 }
@@ -77,6 +83,23 @@ mod tests {
                 headers.append(CONTENT_TYPE, HeaderValue::from_static(value));
             }
             assert_eq!(Accept::Json.media_type(&headers).as_deref(), expected.as_deref(), "{name}");
+        }
+    }
+
+    #[test]
+    fn metadata_in_xml_comes_under_each_of_its_names() {
+        let wrong = Err(FetchError::MediaType);
+        for (given, expected) in [
+            ("application/samlmetadata+xml", Ok("application/samlmetadata+xml")),
+            ("application/xml; charset=UTF-8", Ok("application/xml")),
+            ("text/xml", Ok("text/xml")),
+            ("text/html", wrong),
+            ("application/json", wrong),
+            ("application/+xml", wrong),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(CONTENT_TYPE, HeaderValue::from_static(given));
+            assert_eq!(Accept::Xml.media_type(&headers).as_deref(), expected.as_deref(), "{given}");
         }
     }
 }

@@ -29,6 +29,33 @@ pub fn special_use(address: IpAddr) -> Option<SpecialUse> {
     }
 }
 
+/// Whether a company's own network may stand at `address`: private use (RFC 1918), shared space (RFC 6598) and unique
+/// local addresses (RFC 4193), without the addresses there at which clouds hand out a machine's own credentials.
+pub(crate) fn private_network(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            address != CLOUD_CREDENTIALS_V4 && PRIVATE_V4.iter().any(|block| block.holds(address))
+        }
+        IpAddr::V6(address) => !CLOUD_CREDENTIALS_V6.contains(&address) && PRIVATE_V6.holds(address),
+    }
+}
+
+static PRIVATE_V4: [Block4; 4] = [
+    v4(10, 0, 0, 0, 8, "10.0.0.0/8"),
+    v4(172, 16, 0, 0, 12, "172.16.0.0/12"),
+    v4(192, 168, 0, 0, 16, "192.168.0.0/16"),
+    v4(100, 64, 0, 0, 10, "100.64.0.0/10"),
+];
+static PRIVATE_V6: Block6 = v6([0xfc00, 0, 0], 0, 7, "fc00::/7");
+
+/// One cloud's, inside the shared address space; those of others are link local.
+const CLOUD_CREDENTIALS_V4: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
+const CLOUD_CREDENTIALS_V6: [Ipv6Addr; 3] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+];
+
 struct Block4(Ipv4Addr, u32, SpecialUse);
 struct Block6(Ipv6Addr, u32, SpecialUse);
 

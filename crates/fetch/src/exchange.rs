@@ -1,4 +1,4 @@
-//! One request and its answer over an open connection: `GET`, `200`, a body within its cap. Every check on the
+//! One request and its answer over an open connection: a status that is admitted, a body within its cap. Every check on the
 //! answer stands here, in the order in which the bytes come.
 
 use std::error::Error;
@@ -6,18 +6,21 @@ use std::io;
 use std::pin::pin;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONNECTION, CONTENT_ENCODING, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderValue,
+    USER_AGENT,
+};
 use http::{Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
 use crate::allowance::{Allowance, SPENT};
+use crate::ask::Ask;
 use crate::dial::Wire;
 use crate::error::FetchError;
-use crate::fetcher::{Document, Limits};
-use crate::freshness::fresh_for;
+use crate::fetcher::Limits;
 use crate::target::Target;
 
 /// Header lines in one answer.
@@ -27,13 +30,24 @@ const HEADER_BYTES: usize = 16 * 1024;
 /// Bytes beyond the body in all that is read: the header, interim answers, the framing of chunks.
 const OVERHEAD_BYTES: usize = 64 * 1024;
 
-/// Asks for `target` over `wire` and reads the document. The connection ends with this future.
+/// Which answers are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admit {
+    /// 200 alone.
+    Document,
+    /// Every status but a redirect.
+    Answer,
+}
+
+/// Asks for `target` over `wire` and reads the answer. The connection ends with this future.
 pub(crate) async fn exchange(
     wire: Wire,
     target: &Target<'_>,
+    ask: &Ask,
     limits: &Limits,
-) -> Result<Document, FetchError> {
-    let request = request(target, limits);
+    admit: Admit,
+) -> Result<(u16, HeaderMap, Bytes), FetchError> {
+    let request = request(target, ask, limits);
     let stream = TokioIo::new(Allowance::new(wire, limits.body.saturating_add(OVERHEAD_BYTES)));
     let (mut sender, connection) = http1::Builder::new()
         .max_headers(HEADER_LINES)
@@ -43,40 +57,57 @@ pub(crate) async fn exchange(
         .map_err(|error| classify(&error))?;
     let mut answer = pin!(async {
         let response = sender.send_request(request).await.map_err(|error| classify(&error))?;
-        document(response, limits).await
+        whole(response, limits, admit).await
     });
     // Both live in this task, so that dropping the fetch closes the socket. A connection that ends first has
     // already handed its last bytes, or its error, to the answer.
     tokio::select! {
         biased;
-        document = &mut answer => document,
+        whole = &mut answer => whole,
         _ = connection => answer.await,
     }
 }
 
-fn request(target: &Target<'_>, limits: &Limits) -> Request<Empty<Bytes>> {
-    let mut request = Request::new(Empty::new());
-    *request.method_mut() = Method::GET;
+fn request(target: &Target<'_>, ask: &Ask, limits: &Limits) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(ask.form.clone().unwrap_or_default()));
+    *request.method_mut() = if ask.form.is_some() { Method::POST } else { Method::GET };
     *request.uri_mut() = Uri::from(target.path.clone());
     let headers = request.headers_mut();
     headers.insert(HOST, target.authority.clone());
     headers.insert(ACCEPT, limits.accept.header());
     headers.insert(USER_AGENT, HeaderValue::from_static("Portcullis"));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    if ask.form.is_some() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    }
+    if let Some(authorization) = &ask.authorization {
+        headers.insert(AUTHORIZATION, authorization.clone());
+    }
     request
 }
 
-async fn document(response: Response<Incoming>, limits: &Limits) -> Result<Document, FetchError> {
-    if response.status() != StatusCode::OK {
-        return Err(FetchError::Status(response.status().as_u16()));
+async fn whole(
+    response: Response<Incoming>,
+    limits: &Limits,
+    admit: Admit,
+) -> Result<(u16, HeaderMap, Bytes), FetchError> {
+    let status = response.status();
+    let is_read = match admit {
+        Admit::Document => status == StatusCode::OK,
+        Admit::Answer => !status.is_redirection(),
+    };
+    if !is_read {
+        return Err(FetchError::Status(status.as_u16()));
     }
     if !unencoded(response.headers()) {
         return Err(FetchError::Encoding);
     }
-    let media_type = limits.accept.media_type(response.headers())?;
-    let fresh_for = fresh_for(response.headers());
-    let body = read(response.into_body(), limits.body).await?;
-    Ok(Document { media_type, body, fresh_for })
+    if let Err(error) = limits.accept.media_type(response.headers()) {
+        // The page of a proxy in between: its status says more than its type.
+        return Err(if status == StatusCode::OK { error } else { FetchError::Status(status.as_u16()) });
+    }
+    let (parts, body) = response.into_parts();
+    Ok((status.as_u16(), parts.headers, read(body, limits.body).await?))
 }
 
 /// RFC 9110 §8.4: a small answer may unfold into a large one, and none was asked for.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::HeaderMap;
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
@@ -15,9 +16,11 @@ use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
 use crate::accept::Accept;
+use crate::ask::{Answer, Ask};
 use crate::dial::{Dial, Tcp, Wire, first_to_accept};
 use crate::error::{FetchError, SetupError};
-use crate::exchange::exchange;
+use crate::exchange::{Admit, exchange};
+use crate::freshness::fresh_for;
 use crate::resolve::{Resolve, SystemResolver};
 use crate::target::Target;
 
@@ -30,6 +33,18 @@ pub enum Loopback {
     /// Hosts whose every address is loopback may be asked over http and https, on any port. For tests and for an
     /// explicit development mode whose own listener is on loopback. All other hosts are judged as ever.
     AllowPlainAndTls,
+}
+
+/// Which networks a host may stand on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// The public internet, port 443. For every URL a stranger can steer.
+    #[default]
+    Public,
+    /// Also private addresses, and any port: for a host an administrator has named and said so of. `https` with a
+    /// certificate of a trusted authority is still needed; loopback, link-local and the addresses at which clouds
+    /// hand out credentials stay refused.
+    PrivateNetwork,
 }
 
 /// How a [`Fetcher`] is built.
@@ -78,6 +93,7 @@ pub struct Document {
 #[derive(Clone)]
 pub struct Fetcher {
     inner: Arc<Inner>,
+    reach: Reach,
 }
 
 struct Inner {
@@ -117,7 +133,7 @@ impl Fetcher {
     ) -> Result<Self, SetupError> {
         let Settings { extra_roots, loopback } = settings;
         let tls = TlsConnector::from(Arc::new(client_config(extra_roots)?));
-        Ok(Self { inner: Arc::new(Inner { tls, loopback, resolve, dial }) })
+        Ok(Self { inner: Arc::new(Inner { tls, loopback, resolve, dial }), reach: Reach::Public })
     }
 
     /// Fetches the document at `url`.
@@ -129,20 +145,51 @@ impl Fetcher {
     /// [`FetchError`] for a URL that may not be fetched, a host that does not stand on the public internet, and
     /// every answer but a whole document within `limits`.
     pub async fn fetch(&self, url: &Url, limits: Limits) -> Result<Document, FetchError> {
+        let (status, headers, body) = self.send(url, &Ask::get(), limits, Admit::Document).await?;
+        debug_assert_eq!(status, 200, "admitted as a document");
+        let media_type = limits.accept.media_type(&headers)?;
+        Ok(Document { media_type, body, fresh_for: fresh_for(&headers) })
+    }
+
+    /// Asks, and reads the answer of any status but a redirect: what an OAuth endpoint refuses, it refuses in a body
+    /// (RFC 6749 §5.2).
+    ///
+    /// # Errors
+    /// As [`Self::fetch`]; [`FetchError::Status`] for a redirect, which is never followed, and for a status other than
+    /// 200 whose body is not of the wanted media type.
+    pub async fn ask(&self, url: &Url, ask: &Ask, limits: Limits) -> Result<Answer, FetchError> {
+        let (status, headers, body) = self.send(url, ask, limits, Admit::Answer).await?;
+        let media_type = limits.accept.media_type(&headers)?;
+        Ok(Answer { status, media_type, body })
+    }
+
+    /// The same fetcher for a host that stands within `reach`.
+    #[must_use]
+    pub fn reaching(&self, reach: Reach) -> Self {
+        Self { inner: Arc::clone(&self.inner), reach }
+    }
+
+    async fn send(
+        &self,
+        url: &Url,
+        ask: &Ask,
+        limits: Limits,
+        admit: Admit,
+    ) -> Result<(u16, HeaderMap, Bytes), FetchError> {
         let inner = &self.inner;
-        let target = Target::read(url, inner.loopback)?;
-        let fetching = async {
-            let wire = inner.connect(&target).await?;
-            exchange(wire, &target, &limits).await
+        let target = Target::read(url, inner.loopback, self.reach)?;
+        let asking = async {
+            let wire = inner.connect(&target, self.reach).await?;
+            exchange(wire, &target, ask, &limits, admit).await
         };
-        timeout(limits.total, fetching).await.unwrap_or(Err(FetchError::Timeout))
+        timeout(limits.total, asking).await.unwrap_or(Err(FetchError::Timeout))
     }
 }
 
 impl Inner {
-    async fn connect(&self, target: &Target<'_>) -> Result<Wire, FetchError> {
+    async fn connect(&self, target: &Target<'_>, reach: Reach) -> Result<Wire, FetchError> {
         let addresses = self.addresses(&target.host).await?;
-        target.admit(&addresses, self.loopback)?;
+        target.admit(&addresses, self.loopback, reach)?;
         let wire = first_to_accept(&*self.dial, &addresses, target.port).await?;
         let Some(name) = &target.server_name else { return Ok(wire) };
         let encrypted = self.tls.connect(name.clone(), wire).await.map_err(|_| FetchError::Tls)?;

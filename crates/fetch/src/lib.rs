@@ -4,7 +4,7 @@
 //! `jwks_uri` in that document, the metadata of another authorization server. Each of those requests is made
 //! here and nowhere else, because each of them could be aimed at the network the server stands in.
 //!
-//! One fetch is one connection and one `GET`:
+//! One fetch is one connection and one request:
 //!
 //! 1. `target`: `https`, port 443, no user name, no fragment. WHATWG parsing has already turned `0x7f.1`,
 //!    `2130706433` and `017700000001` into the address they mean.
@@ -14,12 +14,17 @@
 //! 5. TLS by the name, HTTP/1.1, `200` only, no redirect, no compression, a cap on every size, one deadline
 //!    over all of it.
 //!
+//! A document is fetched with [`Fetcher::fetch`]. An endpoint of an identity provider, which is no stranger's URL but an
+//! administrator's, is asked with [`Fetcher::ask`]: a form or a bearer goes there, and a refusal in its body is read. An
+//! administrator may also say that a provider stands on a private network ([`Reach`]).
+//!
 //! Nothing is pooled, so no later request can ride on a connection that was checked for another host. No proxy
 //! is read from the environment. How *often* a stranger may cause a fetch is for the caller to limit.
 
 mod accept;
 mod address;
 mod allowance;
+mod ask;
 mod dial;
 mod error;
 mod exchange;
@@ -32,6 +37,7 @@ mod tests;
 
 pub use accept::Accept;
 pub use address::{SpecialUse, special_use};
+pub use ask::{Answer, Ask};
 pub use error::{FetchError, SetupError};
-pub use fetcher::{Document, Fetcher, Limits, Loopback, Settings};
+pub use fetcher::{Document, Fetcher, Limits, Loopback, Reach, Settings};
 pub use resolve::{Resolve, Resolving, SystemResolver};

@@ -8,9 +8,9 @@ use http::uri::PathAndQuery;
 use rustls::pki_types::ServerName;
 use url::{Host, Position, Url};
 
-use crate::address::special_use;
+use crate::address::{private_network, special_use};
 use crate::error::FetchError;
-use crate::fetcher::Loopback;
+use crate::fetcher::{Loopback, Reach};
 
 /// The only port a public host may be asked on.
 const HTTPS_PORT: u16 = 443;
@@ -29,7 +29,7 @@ pub(crate) struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// Reads `url`. It does *not* look at addresses: [`Self::admit`] does, for names and literals alike.
-    pub(crate) fn read(url: &'a Url, loopback: Loopback) -> Result<Self, FetchError> {
+    pub(crate) fn read(url: &'a Url, loopback: Loopback, reach: Reach) -> Result<Self, FetchError> {
         let plain = match url.scheme() {
             "https" => false,
             "http" => true,
@@ -55,7 +55,7 @@ impl<'a> Target<'a> {
                 .map_err(|_| FetchError::Form)?,
         };
         match loopback {
-            Loopback::Refuse => target.public()?,
+            Loopback::Refuse => target.secure(reach)?,
             Loopback::AllowPlainAndTls => {}
         }
         Ok(target)
@@ -63,24 +63,33 @@ impl<'a> Target<'a> {
 
     /// Whether every one of `addresses` may be dialled. One that may not refuses them all: a name with mixed
     /// answers is a name somebody is playing with.
-    pub(crate) fn admit(&self, addresses: &[IpAddr], loopback: Loopback) -> Result<(), FetchError> {
+    pub(crate) fn admit(
+        &self,
+        addresses: &[IpAddr],
+        loopback: Loopback,
+        reach: Reach,
+    ) -> Result<(), FetchError> {
         if addresses.is_empty() {
             return Err(FetchError::Resolve);
         }
         if loopback == Loopback::AllowPlainAndTls && addresses.iter().all(IpAddr::is_loopback) {
             return Ok(());
         }
-        match addresses.iter().find_map(|address| special_use(*address)) {
+        let refused = addresses
+            .iter()
+            .filter(|address| reach == Reach::Public || !private_network(**address))
+            .find_map(|address| special_use(*address));
+        match refused {
             Some(block) => Err(FetchError::Address(block)),
-            None => self.public(),
+            None => self.secure(reach),
         }
     }
 
-    /// What a host on the public internet is asked over: https, on its own port.
-    fn public(&self) -> Result<(), FetchError> {
+    /// What a host on a network is asked over: https, and on the public internet on its own port.
+    fn secure(&self, reach: Reach) -> Result<(), FetchError> {
         if self.server_name.is_none() {
             return Err(FetchError::Scheme);
         }
-        if self.port == HTTPS_PORT { Ok(()) } else { Err(FetchError::Port) }
+        if self.port == HTTPS_PORT || reach == Reach::PrivateNetwork { Ok(()) } else { Err(FetchError::Port) }
     }
 }
