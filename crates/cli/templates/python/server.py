@@ -40,11 +40,14 @@ def delete_note(text: str) -> str:
 def program(issuer: str, resource: str) -> Challenge:
     """The MCP server at `resource`, for tokens of `issuer`."""
     tokens = Tokens(issuer, resource)
-    auth = AuthSettings(
-        issuer_url=AnyHttpUrl(issuer),
-        resource_server_url=AnyHttpUrl(resource),
-        required_scopes=[READ],
-        validate_token_resource=True,
+    # From text: a URL that was read before has a slash at its end, and the issuer has none.
+    auth = AuthSettings.model_validate(
+        {
+            "issuer_url": issuer,
+            "resource_server_url": resource,
+            "required_scopes": [READ],
+            "validate_token_resource": True,
+        }
     )
     server = MCPServer("{{name}}", token_verifier=tokens, auth=auth)
     for tool in (list_notes, add_note, delete_note):

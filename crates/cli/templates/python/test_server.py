@@ -1,6 +1,7 @@
 """The server and real HTTP around it; only the issuer is played, with a key of its own. `python -m unittest`."""
 
 import json
+import logging
 import threading
 import time
 import unittest
@@ -32,13 +33,14 @@ class Keys(BaseHTTPRequestHandler):
 class Whole(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
+        logging.disable(logging.ERROR)
         cls.keys = HTTPServer(("127.0.0.1", 0), Keys)
         cls.issuer = f"http://127.0.0.1:{cls.keys.server_port}"
         probe = HTTPServer(("127.0.0.1", 0), Keys)
         cls.resource = f"http://127.0.0.1:{probe.server_port}/mcp"
         probe.server_close()
         app = program(cls.issuer, cls.resource)
-        config = uvicorn.Config(app, host="127.0.0.1", port=probe.server_port, log_level="warning")
+        config = uvicorn.Config(app, host="127.0.0.1", port=probe.server_port, log_level="critical")
         cls.server = uvicorn.Server(config)
         cls.threads = [threading.Thread(target=cls.keys.serve_forever), threading.Thread(target=cls.server.run)]
         for thread in cls.threads:
@@ -73,7 +75,7 @@ class Whole(unittest.TestCase):
             with refused:
                 return refused.code, dict(refused.headers), ""
 
-    def call(self, tool: str, token: str | None) -> tuple[int, dict, str]:
+    def call(self, tool: str, token: str | None, text: str = "milk") -> tuple[int, dict, str]:
         """Opens a session, where the token is good for one, and calls a tool in it."""
         hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}
         status, headers, _ = answer = self.ask({"id": 1, "method": "initialize", "params": hello}, token)
@@ -81,7 +83,7 @@ class Whole(unittest.TestCase):
             return answer
         session = {"Mcp-Session-Id": headers["mcp-session-id"], "MCP-Protocol-Version": "2025-11-25"}
         self.ask({"method": "notifications/initialized"}, token, **session)
-        params = {"name": tool, "arguments": {} if tool == "list_notes" else {"text": "milk"}}
+        params = {"name": tool, "arguments": {} if tool == "list_notes" else {"text": text}}
         return self.ask({"id": 2, "method": "tools/call", "params": params}, token, **session)
 
     def test_without_a_token_401_and_the_way_to_one(self) -> None:
@@ -117,6 +119,11 @@ class Whole(unittest.TestCase):
         status, _, text = self.call("add_note", self.token(scope=f"{READ} {WRITE}"))
         self.assertEqual(status, 200)
         self.assertIn("added", text)
+
+    def test_a_call_too_long_to_be_challenged_is_refused_by_the_tool(self) -> None:
+        status, _, text = self.call("add_note", self.token(), "milk" * 500_000)
+        self.assertEqual(status, 200)
+        self.assertIn('"isError":true', text)
 
 
 if __name__ == "__main__":
