@@ -9,7 +9,11 @@
 //! way back is handed in and out.
 
 mod fault;
+mod finding;
 mod identity;
+#[cfg(feature = "saml")]
+pub mod saml;
 
 pub use fault::{Act, Fault};
+pub use finding::Finding;
 pub use identity::Identity;
