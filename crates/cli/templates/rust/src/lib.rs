@@ -27,7 +27,8 @@ pub struct Settings {
 impl Settings {
     /// As the environment says.
     pub fn from_environment() -> Self {
-        let variable = |name, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
+        let variable =
+            |name, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
         Self {
             public_url: variable("PUBLIC_URL", "http://127.0.0.1:{{port}}"),
             database: variable("DATABASE", "sqlite:{{package}}.db"),
@@ -54,12 +55,19 @@ pub async fn program(settings: &Settings) -> Result<(Portcullis, Router), BuildE
         .await?;
 
     // A website that points its own name here is refused: only the public name counts.
-    let authority = settings.public_url.parse::<Uri>().ok().and_then(|url| url.authority().map(ToString::to_string));
+    let authority = settings
+        .public_url
+        .parse::<Uri>()
+        .ok()
+        .and_then(|url| url.authority().map(ToString::to_string));
     let config = StreamableHttpServerConfig::default().with_allowed_hosts(authority);
     let notes = notes::Notes::default();
     let sessions = Arc::new(LocalSessionManager::default());
     let mcp = StreamableHttpService::new(move || Ok(notes.clone()), sessions, config);
-    let app = Router::new().route_service("/mcp", auth.door([READ]).layer(mcp)).merge(auth.router());
+    let app = Router::new()
+        .route_service("/mcp", mcp)
+        .layer(auth.door([READ]))
+        .merge(auth.router());
     Ok((auth, app))
 }
 
@@ -68,6 +76,9 @@ pub async fn first_account(auth: &Portcullis) -> Option<String> {
     if !auth.administer(Command::UserList).await.ok()?.is_empty() {
         return None;
     }
-    let rows = auth.administer(Command::SetupLink { reset: None }).await.ok()?;
+    let rows = auth
+        .administer(Command::SetupLink { reset: None })
+        .await
+        .ok()?;
     rows.first()?.get("url")?.as_str().map(str::to_owned)
 }

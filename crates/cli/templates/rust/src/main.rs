@@ -4,6 +4,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 
 use {{crate}}::{Settings, first_account, program};
+
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -15,7 +16,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(&listen).await?;
     eprintln!("{{name}} is at {}/mcp", settings.public_url);
     if let Some(link) = first_account(&auth).await {
-        eprintln!("There is no account yet. Open this once, within 15 minutes, to make yours:\n\n  {link}\n");
+        eprintln!(
+            "There is no account yet. Open this once, within 15 minutes, to make yours:\n\n  {link}\n"
+        );
     }
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {

@@ -21,12 +21,18 @@ struct Note {
 
 #[tool_router]
 impl Notes {
-    #[tool(description = "List all notes.", annotations(title = "List notes", read_only_hint = true))]
+    #[tool(
+        description = "List all notes.",
+        annotations(title = "List notes", read_only_hint = true)
+    )]
     async fn list_notes(&self) -> String {
         self.with(|notes| notes.join("\n"))
     }
 
-    #[tool(description = "Add a note.", annotations(title = "Add a note", destructive_hint = false))]
+    #[tool(
+        description = "Add a note.",
+        annotations(title = "Add a note", destructive_hint = false)
+    )]
     async fn add_note(&self, Parameters(note): Parameters<Note>) -> String {
         self.with(|notes| {
             if notes.len() >= MOST {
@@ -37,12 +43,20 @@ impl Notes {
         })
     }
 
-    #[tool(description = "Delete a note.", annotations(title = "Delete a note", destructive_hint = true))]
+    #[tool(
+        description = "Delete a note.",
+        annotations(title = "Delete a note", destructive_hint = true)
+    )]
     async fn delete_note(&self, Parameters(note): Parameters<Note>) -> String {
         self.with(|notes| {
             let before = notes.len();
             notes.retain(|text| *text != note.text);
-            if notes.len() < before { "deleted" } else { "there is no such note" }.to_owned()
+            if notes.len() < before {
+                "deleted"
+            } else {
+                "there is no such note"
+            }
+            .to_owned()
         })
     }
 
