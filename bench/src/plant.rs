@@ -111,15 +111,8 @@ struct Ground {
 
 impl Ground {
     fn person(&self) -> User {
-        User {
-            id: PERSON,
-            name: "alex".to_owned(),
-            password: PasswordHash::new("$argon2id$nobody-signs-in-here".to_owned()),
-            admin: false,
-            enabled: true,
-            groups: std::collections::BTreeSet::new(),
-            created_at: SystemClock.now(),
-        }
+        let hash = PasswordHash::new("$argon2id$nobody-signs-in-here".to_owned());
+        User::new(PERSON, "alex".to_owned(), Some(hash), SystemClock.now())
     }
 
     fn agent(&self) -> Outcome<Client> {

@@ -185,6 +185,7 @@ fn catalog(resource: &Resource) -> Outcome<Catalog> {
         effect: Effect::Reads,
         tools: Vec::new(),
         default: true,
+        people: portcullis_rules::groups::People::Everyone,
     };
     let entry = ResourceEntry {
         resource: resource.clone(),

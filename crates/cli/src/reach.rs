@@ -56,7 +56,8 @@ pub(crate) async fn administer(directory: &Path, command: Command) -> Result<Vec
         }
         tokio::time::sleep(TRY_PAUSE).await;
     };
-    let settings = at_rest(home.last_run()?)?;
+    // Which providers there are stands in the configuration: to a command at rest none of them is gone.
+    let settings = Settings { all_providers: false, ..at_rest(home.last_run()?)? };
     let app = open(&home, settings, portcullis_fetch::Settings::default()).await?;
     let rows = app.administer(command).await?;
     app.flush().await;
@@ -80,7 +81,14 @@ fn at_rest(last: Option<LastRun>) -> Result<Settings, Failure> {
         for (name, default) in resource.scopes {
             let (title, effect) = portcullis::plain_words(&name);
             let scope = Scope::parse(&name).map_err(|_| damaged())?;
-            scopes.push(ScopeEntry { scope, title, effect, tools: Vec::new(), default });
+            scopes.push(ScopeEntry {
+                scope,
+                title,
+                effect,
+                tools: Vec::new(),
+                default,
+                people: portcullis_rules::groups::People::Everyone,
+            });
         }
         let uri = Resource::parse(&resource.uri).map_err(|_| damaged())?;
         let people = match resource.people {

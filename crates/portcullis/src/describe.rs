@@ -110,7 +110,14 @@ fn add<'a>(
     let scope = scope(name)?;
     let index = scopes.iter().position(|entry| entry.scope == scope).unwrap_or_else(|| {
         let (title, effect) = plain_words(name);
-        scopes.push(ScopeEntry { scope, title, effect, tools: Vec::new(), default });
+        scopes.push(ScopeEntry {
+            scope,
+            title,
+            effect,
+            tools: Vec::new(),
+            default,
+            people: portcullis_rules::groups::People::Everyone,
+        });
         scopes.len() - 1
     });
     Ok(&mut scopes[index])

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::canonical;
 use crate::event::{CallFacts, Event, EventKind};
 use crate::facts::{ApprovalRow, AskFacts};
-use crate::model::{Grant, GrantState, Subject};
+use crate::model::{Grant, GrantState, Subject, User};
 use crate::refusal::Refusal;
 use crate::settings::Lifetimes;
 use crate::verdict::{Expect, Verdict, Write};
@@ -161,8 +161,8 @@ pub fn ask(
         return Verdict::refuse(Refusal::GrantEnded);
     }
     let Subject::Person(person) = grant.subject else { return Verdict::yes(Asking::NoPerson) };
-    if facts.user.as_ref().is_none_or(|user| !user.enabled || user.id != person) {
-        return Verdict::refuse(Refusal::PersonDisabled);
+    if let Err(refusal) = acts(facts.user.as_ref(), person, now) {
+        return Verdict::refuse(refusal);
     }
     let own = |state| {
         facts.approvals.iter().find(|row| {
@@ -209,6 +209,11 @@ pub fn ask(
         .writing(Write::Audit(event))
 }
 
+/// Whether the person of a grant may act.
+fn acts(user: Option<&User>, person: UserId, now: UnixTime) -> Result<(), Refusal> {
+    user.filter(|user| user.id == person).ok_or(Refusal::PersonDisabled)?.may_act(now)
+}
+
 fn event(kind: EventKind, approval: &Approval, now: UnixTime) -> Event {
     let call = CallFacts {
         method: "tools/call".to_owned(),
@@ -240,9 +245,7 @@ pub fn shown_to<'a>(
     if approval.user != person || approval.grant != grant.id || grant.subject != Subject::Person(person) {
         return Err(Refusal::ApprovalUnknown);
     }
-    if facts.user.as_ref().is_none_or(|user| !user.enabled || user.id != person) {
-        return Err(Refusal::PersonDisabled);
-    }
+    acts(facts.user.as_ref(), person, now)?;
     if approval.state != ApprovalState::Open
         || approval.expires_at <= now
         || grant.state_at(lifetimes, now) != GrantState::Live

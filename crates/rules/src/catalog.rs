@@ -3,7 +3,8 @@
 use portcullis_wire::resource::Resource;
 use portcullis_wire::scope::{OFFLINE_ACCESS, Scope, Scopes};
 
-use crate::groups::People;
+use crate::groups::{Admission, Admitted, People};
+use crate::model::User;
 use crate::refusal::Refusal;
 
 /// What a scope lets an agent do, for the person who judges it.
@@ -30,6 +31,8 @@ pub struct ScopeEntry {
     pub tools: Vec<String>,
     /// Whether it is given to a client that names no scope.
     pub default: bool,
+    /// Which people may have it, of those who may use the resource. Machines have what was entered for them.
+    pub people: People,
 }
 
 /// One guarded resource.
@@ -51,6 +54,27 @@ impl ResourceEntry {
     /// Every scope it offers.
     pub fn offered(&self) -> Scopes {
         self.scopes.iter().map(|entry| entry.scope.clone()).collect()
+    }
+
+    /// What a person may have here today, by their groups: none if the resource is not for them.
+    pub fn admitted(&self, user: &User) -> Option<Admitted> {
+        let mut relies_on = Vec::new();
+        let mut rely = |by: Admission| {
+            if let Admission::ByGroup(group) = by
+                && !relies_on.contains(&group)
+            {
+                relies_on.push(group);
+            }
+        };
+        rely(self.people.admit(user)?);
+        let mut scopes = Scopes::none();
+        for entry in &self.scopes {
+            if let Some(by) = entry.people.admit(user) {
+                rely(by);
+                scopes.insert(entry.scope.clone());
+            }
+        }
+        Some(Admitted { scopes, relies_on })
     }
 
     /// What a client gets that names no scope: not everything (protocol A15).
@@ -159,6 +183,7 @@ pub(crate) mod tests {
             effect,
             tools: vec![],
             default,
+            people: People::Everyone,
         };
         ResourceEntry {
             resource: Resource::parse(uri).unwrap(),

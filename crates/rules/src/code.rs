@@ -131,11 +131,14 @@ fn judge(
     {
         return Verdict::refuse(Refusal::ResourceNotGranted);
     }
-    let Some(user) = facts.user.as_ref().filter(|user| user.enabled && user.id == code.user) else {
+    let Some(user) = facts.user.as_ref().filter(|user| user.id == code.user) else {
         return Verdict::refuse(Refusal::PersonDisabled);
     };
+    if let Err(refusal) = user.may_act(now) {
+        return Verdict::refuse(refusal);
+    }
     let Some(entry) = catalog.entry(&code.resource) else { return Verdict::refuse(Refusal::GrantEnded) };
-    let Some(admission) = entry.people.admit(user) else { return Verdict::refuse(Refusal::AccessLost) };
+    let Some(admitted) = entry.admitted(user) else { return Verdict::refuse(Refusal::AccessLost) };
     let mut scopes = code.scopes.intersection(&entry.offered());
     // Lowered since consent: it holds for what is redeemed as it does for what is refreshed.
     if let Some(ceiling) = &client.ceiling {
@@ -143,6 +146,10 @@ fn judge(
     }
     if scopes.is_empty() {
         return Verdict::refuse(Refusal::GrantEnded);
+    }
+    let scopes = scopes.intersection(&admitted.scopes);
+    if scopes.is_empty() {
+        return Verdict::refuse(Refusal::AccessLost);
     }
     let refreshes = client.metadata.may_use(GrantType::RefreshToken);
     let grant = Grant {
@@ -179,7 +186,7 @@ fn judge(
     let mut verdict = Verdict::yes(granted)
         .proven(client, ask.proof)
         .expecting(Expect::UserEnabled(user.id))
-        .admitted(user, admission)
+        .admitted(user, &admitted)
         .writing(Write::SpendCode(code.id, fresh.id))
         .writing(Write::AddGrant(grant));
     if client.expires_at.is_some() {

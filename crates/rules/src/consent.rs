@@ -51,22 +51,23 @@ pub fn signed_in(facts: &BrowserFacts, now: UnixTime) -> Result<(&Session, &User
     if session.expires_at <= now {
         return Err(Refusal::SignedOut);
     }
-    if !user.enabled {
-        return Err(Refusal::PersonDisabled);
+    match user.may_act(now) {
+        Ok(()) => Ok((session, user)),
+        // They have to sign in again, at their provider.
+        Err(Refusal::ProofOver) => Err(Refusal::SignedOut),
+        Err(refusal) => Err(refusal),
     }
-    Ok((session, user))
 }
 
-/// Whether this person may use what is asked for at all: said on our page before consent is asked, and to the client
-/// where it wants no page (`prompt=none`).
+/// What of the scopes asked for this person may have: nothing else is put before them. That there is none is said on our
+/// page before consent is asked, and to the client where it wants no page (`prompt=none`).
 ///
 /// # Errors
 /// [`Refusal::NotAdmitted`], which may be sent to the client: client and redirect are proven by then.
-pub fn admitted(asked: &Asked, user: &User, catalog: &Catalog) -> Result<(), Refusal> {
-    match catalog.entry(&asked.resource).and_then(|entry| entry.people.admit(user)) {
-        Some(_) => Ok(()),
-        None => Err(Refusal::NotAdmitted),
-    }
+pub fn admitted(asked: &Asked, user: &User, catalog: &Catalog) -> Result<Scopes, Refusal> {
+    let admitted = catalog.entry(&asked.resource).and_then(|entry| entry.admitted(user));
+    let scopes = admitted.map(|admitted| asked.scopes.intersection(&admitted.scopes)).unwrap_or_default();
+    if scopes.is_empty() { Err(Refusal::NotAdmitted) } else { Ok(scopes) }
 }
 
 /// The grants a new one may replace: the same person's (facts hold no others), client, redirect but for the
@@ -127,19 +128,18 @@ pub fn decide(
     if asked.redirect_uri.landing() != Landing::Web && !answer.started {
         return Verdict::refuse(Refusal::NotStarted);
     }
-    let entry = catalog.entry(&asked.resource);
     // Told to the client once client and redirect are proven; on our own page it is said before anything is asked.
-    let Some(admission) = entry.and_then(|entry| entry.people.admit(user)) else {
+    let entry = catalog.entry(&asked.resource).filter(|_| admitted(asked, user, catalog).is_ok());
+    let Some(may) = entry.and_then(|entry| entry.admitted(user)) else {
         return Verdict::refuse(Refusal::NotAdmitted)
             .expecting(Expect::SessionLive(session.id))
             .writing(spend)
             .writing(Write::Audit(event(EventKind::ConsentDenied, &asked.scopes).reason("not_admitted")));
     };
-    let offered = entry.map(|entry| entry.offered()).unwrap_or_default();
     // Beyond what was asked, only what another agent of this person, client and resource was refused for lack of; and
     // for the new grant alone.
-    let extra = want::extra(&facts.grants, asked, client, catalog, lifetimes, now);
-    let scopes = answer.ticked.intersection(&asked.scopes.union(&extra)).intersection(&offered);
+    let extra = want::extra(&facts.grants, asked, client, user, catalog, lifetimes, now);
+    let scopes = answer.ticked.intersection(&asked.scopes.union(&extra)).intersection(&may.scopes);
     if scopes.is_empty() {
         return Verdict::refuse(Refusal::NothingTicked);
     }
@@ -161,7 +161,7 @@ pub fn decide(
         .expecting(Expect::SessionLive(session.id))
         .expecting(Expect::UserEnabled(user.id))
         .expecting(Expect::ClientEnabled(client.id.clone()))
-        .admitted(user, admission)
+        .admitted(user, &may)
         .writing(spend)
         .writing(Write::AddCode(code))
         .writing(Write::Audit(event(EventKind::ConsentGiven, &scopes)))

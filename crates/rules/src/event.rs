@@ -35,7 +35,8 @@ kinds! {
     SignedIn = "signed_in",
     /// A person signed out.
     SignedOut = "signed_out",
-    /// Wrong passwords for a known person used up what one source has free.
+    /// Wrong passwords for a known person used up what one source has free, or somebody whom a provider vouches for was not
+    /// let in, for the reason given.
     SignInRefused = "sign_in_refused",
     /// A person allowed an agent.
     ConsentGiven = "consent_given",
@@ -125,6 +126,14 @@ kinds! {
     RequestRefused = "request_refused",
     /// Requests that nobody proven stood behind were refused: how many in one minute, for one reason.
     RefusedUnproven = "refused_unproven",
+    /// A provider was switched off, or is configured no longer: its people are cut off.
+    ProviderSwitchedOff = "provider_switched_off",
+    /// A provider's people may act.
+    ProviderSwitchedOn = "provider_switched_on",
+    /// An account was tied to somebody at a provider.
+    AccountLinked = "account_linked",
+    /// It was untied.
+    AccountUnlinked = "account_unlinked",
     /// What the trail knows of a person was erased.
     UserErased = "user_erased",
 }

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use portcullis_wire::limit;
+use portcullis_wire::scope::Scopes;
 use portcullis_wire::time::UnixTime;
 
 use crate::event::{Event, EventKind};
@@ -81,13 +82,21 @@ impl People {
     }
 }
 
+/// What a person may have at a resource today.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// The most any agent of theirs may get there.
+    pub scopes: Scopes,
+    /// The groups that relied on, each once.
+    pub relies_on: Vec<Group>,
+}
+
 impl<T> Verdict<T> {
     /// Relies on the admission.
-    pub fn admitted(self, user: &User, by: Admission) -> Self {
-        match by {
-            Admission::Everyone => self,
-            Admission::ByGroup(group) => self.expecting(Expect::UserInGroup(user.id, group)),
-        }
+    pub fn admitted(mut self, user: &User, by: &Admitted) -> Self {
+        let relied = by.relies_on.iter().map(|group| Expect::UserInGroup(user.id, group.clone()));
+        self.expects.extend(relied);
+        self
     }
 }
 
@@ -98,17 +107,21 @@ pub fn set(user: Option<&User>, groups: BTreeSet<Group>, now: UnixTime) -> Verdi
     if groups.len() > limit::GROUPS {
         return Verdict::refuse(Refusal::GroupsTooMany);
     }
+    let mut verdict = Verdict::yes(());
+    verdict.writes = change(user, groups, now);
+    verdict
+}
+
+/// What puts a person into exactly these groups: nothing, if they are in them.
+pub(crate) fn change(user: &User, groups: BTreeSet<Group>, now: UnixTime) -> Vec<Write> {
     if user.groups == groups {
-        return Verdict::yes(());
+        return Vec::new();
     }
     let leaves = !user.groups.is_subset(&groups);
-    let verdict =
-        Verdict::yes(()).writing(Write::SetGroups { user: user.id, from: user.groups.clone(), to: groups });
-    let verdict = match leaves {
-        true => verdict.writing(Write::Cut(CutTarget::Person(user.id), now)),
-        false => verdict,
-    };
-    verdict.writing(Write::Audit(Event::new(EventKind::GroupsChanged, now).user(user.id)))
+    let cut = leaves.then_some(Write::Cut(CutTarget::Person(user.id), now));
+    let set = Write::SetGroups { user: user.id, from: user.groups.clone(), to: groups };
+    let event = Event::new(EventKind::GroupsChanged, now).user(user.id);
+    std::iter::once(set).chain(cut).chain([Write::Audit(event)]).collect()
 }
 
 #[cfg(test)]

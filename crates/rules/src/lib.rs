@@ -13,6 +13,7 @@ pub mod code;
 pub mod consent;
 pub mod event;
 pub mod facts;
+pub mod federation;
 pub mod groups;
 pub mod machine;
 pub mod manage;

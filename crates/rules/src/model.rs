@@ -13,7 +13,9 @@ use portcullis_wire::scope::Scopes;
 use portcullis_wire::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
+use crate::federation::ProviderLink;
 use crate::groups::Group;
+use crate::refusal::Refusal;
 use crate::settings::Lifetimes;
 use crate::want::Wanted;
 
@@ -85,16 +87,61 @@ pub struct User {
     pub id: UserId,
     /// The name they sign in with, as they spell it.
     pub name: String,
-    /// Their password.
-    pub password: PasswordHash,
+    /// Their password; none for whoever signs in through a provider alone.
+    pub password: Option<PasswordHash>,
+    /// Their e-mail address, verified by a provider or entered by an administrator, as
+    /// [`address`](crate::federation::address) spells it.
+    pub email: Option<String>,
     /// Whether they administer this installation.
     pub admin: bool,
-    /// Whether they may act at all.
+    /// Whether they may act at all: not switched off, and neither is the provider they belong to, if they belong to one.
     pub enabled: bool,
+    /// Whether an administrator switched this very account off.
+    pub switched_off: bool,
+    /// To whom at which provider the account belongs.
+    pub provider: Option<ProviderLink>,
+    /// Until when their last sign-in at that provider counts; says nothing without one.
+    pub proven_until: Option<UnixTime>,
     /// The groups they are in, by which resources admit them.
     pub groups: BTreeSet<Group>,
     /// When the account was made.
     pub created_at: UnixTime,
+}
+
+impl User {
+    /// A new account: switched on, no administrator, in no group, of no provider.
+    pub fn new(id: UserId, name: String, password: Option<PasswordHash>, now: UnixTime) -> Self {
+        Self {
+            id,
+            name,
+            password,
+            email: None,
+            admin: false,
+            enabled: true,
+            switched_off: false,
+            provider: None,
+            proven_until: None,
+            groups: BTreeSet::new(),
+            created_at: now,
+        }
+    }
+
+    /// Whether they may act now. Without a provider's proof nobody who belongs to one does.
+    ///
+    /// # Errors
+    /// [`Refusal::PersonDisabled`]; [`Refusal::ProofOver`] for whoever has to sign in at their provider again.
+    pub fn may_act(&self, now: UnixTime) -> Result<(), Refusal> {
+        match (self.enabled && !self.switched_off, &self.provider) {
+            (false, _) => Err(Refusal::PersonDisabled),
+            (true, Some(_)) if self.proven_until.is_none_or(|until| until <= now) => Err(Refusal::ProofOver),
+            (true, _) => Ok(()),
+        }
+    }
+
+    /// Whether they may act now.
+    pub fn stands(&self, now: UnixTime) -> bool {
+        self.may_act(now).is_ok()
+    }
 }
 
 /// The one spelling under which an account is counted, throttled and found.

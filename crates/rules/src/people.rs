@@ -38,7 +38,7 @@ pub struct FreshSession {
     pub digest: Digest,
 }
 
-fn open(user: UserId, fresh: FreshSession, lifetimes: &Lifetimes, now: UnixTime) -> Write {
+pub(crate) fn open(user: UserId, fresh: FreshSession, lifetimes: &Lifetimes, now: UnixTime) -> Write {
     Write::OpenSession(Session {
         id: fresh.id,
         digest: fresh.digest,
@@ -97,9 +97,11 @@ pub fn sign_in(
     if facts.spent || ask.ticket.until <= now {
         return Verdict::refuse(Refusal::FormSpent);
     }
-    let proven = facts.user.as_ref().filter(|user| user.enabled).zip(ask.proven);
-    let Some((user, hash)) = proven.filter(|(user, hash)| user.password.digest() == *hash) else {
-        // A disabled account answers like a wrong password: who may act here is nobody else's business.
+    let proven = facts.user.as_ref().filter(|user| user.stands(now)).zip(ask.proven);
+    let is = |user: &User, hash| user.password.as_ref().is_some_and(|password| password.digest() == hash);
+    let Some((user, hash)) = proven.filter(|(user, hash)| is(user, *hash)) else {
+        // An account that may not act, by itself or by its provider, answers like a wrong password, and so does one without
+        // a password: who may act here is nobody else's business.
         let no = Verdict::refuse(Refusal::WrongPassword).writing(ask.ticket.spend());
         return match facts.user.as_ref().filter(|_| ask.tell) {
             Some(user) => no.writing(Write::Audit(Event::new(EventKind::SignInRefused, now).user(user.id))),
@@ -202,13 +204,16 @@ pub fn set_up(
             .writing(Write::AddUser(first.clone()))
             .writing(open(first.id, fresh, lifetimes, now))
             .writing(Write::Audit(Event::new(EventKind::UserAdded, now).user(first.id))),
-        (Some(id), Some(user)) if user.id == id => Verdict::yes(id)
-            .writing(spend)
-            .writing(Write::SetPassword(id, first.password))
-            .writing(Write::EndSessionsOf(id, None))
-            .writing(Write::EndGrantsOfPerson(id, EndReason::PasswordChanged, now))
-            .writing(open(id, fresh, lifetimes, now))
-            .writing(Write::Audit(Event::new(EventKind::PasswordChanged, now).user(id))),
+        (Some(id), Some(user)) if user.id == id => match first.password {
+            Some(password) => Verdict::yes(id)
+                .writing(spend)
+                .writing(Write::SetPassword(id, password))
+                .writing(Write::EndSessionsOf(id, None))
+                .writing(Write::EndGrantsOfPerson(id, EndReason::PasswordChanged, now))
+                .writing(open(id, fresh, lifetimes, now))
+                .writing(Write::Audit(Event::new(EventKind::PasswordChanged, now).user(id))),
+            None => Verdict::refuse(Refusal::PasswordUnfit),
+        },
         (Some(_), _) => Verdict::refuse(Refusal::UserUnknown),
     }
 }
@@ -282,6 +287,9 @@ mod tests {
     fn ticket() -> Ticket {
         Ticket { digest: Digest::of(b"t"), until: samples::NOW + Duration::from_secs(1) }
     }
+    fn hash_of(user: &User) -> Digest {
+        user.password.as_ref().unwrap().digest()
+    }
     fn fresh() -> FreshSession {
         FreshSession { id: SessionId::from_number(1), digest: Digest::of(b"s") }
     }
@@ -301,15 +309,13 @@ mod tests {
             let ask = SigningIn { proven, ticket: ticket(), held: None, fresh: fresh(), tell };
             sign_in(&ask, facts, &Lifetimes::default(), samples::NOW)
         };
-        let yes = run(Some(user.password.digest()), &facts, false);
-        assert!(
-            yes.outcome.is_ok() && yes.expects.contains(&Expect::PasswordIs(user.id, user.password.digest()))
-        );
+        let yes = run(Some(hash_of(&user)), &facts, false);
+        assert!(yes.outcome.is_ok() && yes.expects.contains(&Expect::PasswordIs(user.id, hash_of(&user))));
         for (name, facts, proven, expected) in [
             (
                 "unknown",
                 SignInFacts { user: None, spent: false },
-                Some(user.password.digest()),
+                Some(hash_of(&user)),
                 Refusal::WrongPassword,
             ),
             ("wrong", facts.clone(), None, Refusal::WrongPassword),
@@ -322,15 +328,10 @@ mod tests {
             (
                 "disabled",
                 SignInFacts { user: Some(User { enabled: false, ..user.clone() }), spent: false },
-                Some(user.password.digest()),
+                Some(hash_of(&user)),
                 Refusal::WrongPassword,
             ),
-            (
-                "form used",
-                SignInFacts { spent: true, ..facts },
-                Some(user.password.digest()),
-                Refusal::FormSpent,
-            ),
+            ("form used", SignInFacts { spent: true, ..facts }, Some(hash_of(&user)), Refusal::FormSpent),
         ] {
             let verdict = run(proven, &facts, false);
             assert_eq!(verdict.outcome.as_ref().err(), Some(&expected), "{name}");
@@ -354,7 +355,7 @@ mod tests {
             created_at: samples::NOW,
             expires_at: samples::NOW,
         };
-        for (proven, ends) in [(Some(user.password.digest()), true), (None, false)] {
+        for (proven, ends) in [(Some(hash_of(&user)), true), (None, false)] {
             let ask = SigningIn { proven, ticket: ticket(), held: Some(&held), fresh: fresh(), tell: false };
             let verdict = sign_in(&ask, &facts, &Lifetimes::default(), samples::NOW);
             assert_eq!(verdict.writes.contains(&Write::EndSession(held.id)), ends);

@@ -94,17 +94,17 @@ pub fn create(
     now: UnixTime,
 ) -> Verdict<GrantId> {
     let Some(user) = &facts.user else { return Verdict::refuse(Refusal::UserUnknown) };
-    if !user.enabled {
-        return Verdict::refuse(Refusal::PersonDisabled);
+    if let Err(refusal) = user.may_act(now) {
+        return Verdict::refuse(refusal);
     }
-    let Some(admission) = making.entry.people.admit(user) else {
+    let Some(admitted) = making.entry.admitted(user) else {
         return Verdict::refuse(Refusal::NotAdmitted);
     };
     let label = displayable(making.name, limit::LABEL + 1);
     if label.is_empty() || label.chars().count() > limit::LABEL || label.ends_with('…') {
         return Verdict::refuse(Refusal::NameUnfit);
     }
-    if making.scopes.is_empty() || !making.entry.offered().covers(making.scopes) {
+    if making.scopes.is_empty() || !admitted.scopes.covers(making.scopes) {
         return Verdict::refuse(Refusal::ScopeUnknown);
     }
     if making.expires_at <= now || making.expires_at > now + LONGEST {
@@ -113,7 +113,7 @@ pub fn create(
     if facts.living >= limit::PERSONAL_TOKENS {
         return Verdict::refuse(Refusal::TokensTooMany);
     }
-    let verdict = Verdict::yes(fresh.id).expecting(Expect::UserEnabled(user.id)).admitted(user, admission);
+    let verdict = Verdict::yes(fresh.id).expecting(Expect::UserEnabled(user.id)).admitted(user, &admitted);
     let (verdict, client) = match (&facts.client, client(now)) {
         (Some(client), _) if !client.enabled => return Verdict::refuse(Refusal::ClientDisabled),
         (Some(client), _) => (verdict.expecting(Expect::ClientEnabled(client.id.clone())), client.id.clone()),
@@ -176,7 +176,7 @@ pub struct Standing {
 /// # Errors
 /// [`Refusal::TokenUnknown`] for one that was not made here, is spelled otherwise, or is no personal token's;
 /// [`Refusal::GrantEnded`], [`Refusal::GrantExpired`], [`Refusal::ClientDisabled`], [`Refusal::PersonDisabled`],
-/// [`Refusal::AccessLost`].
+/// [`Refusal::ProofOver`], [`Refusal::AccessLost`].
 pub fn present(
     token: &Digest,
     facts: &GrantFacts,
@@ -205,18 +205,17 @@ pub fn present(
         }
         _ => return Err(Refusal::ClientUnknown),
     }
-    let user = facts
-        .user
-        .as_ref()
-        .filter(|user| user.enabled && user.id == person)
-        .ok_or(Refusal::PersonDisabled)?;
+    let user = facts.user.as_ref().filter(|user| user.id == person).ok_or(Refusal::PersonDisabled)?;
+    user.may_act(now)?;
     let entry = catalog.entry(&grant.resource).ok_or(Refusal::GrantEnded)?;
-    if entry.people.admit(user).is_none() {
-        return Err(Refusal::AccessLost);
-    }
-    let scopes = grant.scopes.intersection(&entry.offered());
-    if scopes.is_empty() {
+    let admitted = entry.admitted(user).ok_or(Refusal::AccessLost)?;
+    let offered = grant.scopes.intersection(&entry.offered());
+    if offered.is_empty() {
         return Err(Refusal::GrantEnded);
+    }
+    let scopes = offered.intersection(&admitted.scopes);
+    if scopes.is_empty() {
+        return Err(Refusal::AccessLost);
     }
     Ok(Standing {
         grant: grant.id,

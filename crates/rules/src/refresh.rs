@@ -105,19 +105,22 @@ fn judge(
     if !client.metadata.may_use(GrantType::RefreshToken) {
         return Verdict::refuse(Refusal::GrantNotAllowed);
     }
-    let Some(user) = facts.user.as_ref().filter(|user| user.enabled && user.id == person) else {
+    let Some(user) = facts.user.as_ref().filter(|user| user.id == person) else {
         return Verdict::refuse(Refusal::PersonDisabled);
     };
+    if let Err(refusal) = user.may_act(now) {
+        return Verdict::refuse(refusal);
+    }
     // Resource and scope are judged before anything is rotated (threats, control 24).
     if !ask.resources.is_empty()
         && !catalog.named(ask.resources).is_ok_and(|entry| entry.resource.is_same(&grant.resource))
     {
         return Verdict::refuse(Refusal::ResourceNotGranted);
     }
-    let Some(admission) = catalog.entry(&grant.resource).and_then(|entry| entry.people.admit(user)) else {
+    let Some(admitted) = catalog.entry(&grant.resource).and_then(|entry| entry.admitted(user)) else {
         return Verdict::refuse(Refusal::AccessLost);
     };
-    let scopes = match scopes(ask.scope, grant, catalog, client.ceiling.as_ref()) {
+    let scopes = match scopes(ask.scope, grant, catalog, client.ceiling.as_ref(), &admitted.scopes) {
         Ok(scopes) => scopes,
         Err(refusal) => return Verdict::refuse(refusal),
     };
@@ -139,7 +142,7 @@ fn judge(
             .expecting(Expect::UserEnabled(person))
             .expecting(Expect::GrantLive(grant.id))
             .expecting(Expect::GrantScopes(grant.id, grant.scopes.clone()))
-            .admitted(user, admission.clone())
+            .admitted(user, &admitted)
     };
     if let Generation::Retry(sealed) = generation {
         return relied(Verdict::yes(granted(RefreshOut::Again(sealed))))
@@ -185,6 +188,7 @@ fn scopes(
     grant: &Grant,
     catalog: &Catalog,
     ceiling: Option<&Scopes>,
+    admitted: &Scopes,
 ) -> Result<Scopes, Refusal> {
     let mut today =
         grant.scopes.intersection(&catalog.entry(&grant.resource).map(|e| e.offered()).unwrap_or_default());
@@ -193,6 +197,11 @@ fn scopes(
     }
     if today.is_empty() {
         return Err(Refusal::GrantEnded);
+    }
+    // What is left may be for others: the grant sleeps, until the person is in the groups again.
+    let today = today.intersection(admitted);
+    if today.is_empty() {
+        return Err(Refusal::AccessLost);
     }
     let named = Scopes::parse(asked.unwrap_or_default())
         .map_err(|_| Refusal::ScopeBeyondGrant)?

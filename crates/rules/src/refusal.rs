@@ -2,6 +2,8 @@
 
 use portcullis_wire::error::ErrorCode;
 
+use crate::federation::NotLetIn;
+
 /// Why a decision is no. A refusal is a normal answer; a fault of ours is another type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
@@ -133,6 +135,16 @@ pub enum Refusal {
     ClientIdMismatch,
     /// A client with a secret cannot become one without.
     MethodFixed,
+    /// The person has to sign in at their provider again: the last proof is too old.
+    ProofOver,
+    /// A provider vouches for somebody who is not let in.
+    NotLetIn(NotLetIn),
+    /// No such provider.
+    ProviderUnknown,
+    /// That person at that provider has an account already.
+    LinkTaken,
+    /// The account belongs to no provider.
+    NotLinked,
 }
 
 impl Refusal {
@@ -173,7 +185,10 @@ impl Refusal {
             | Self::ToolUnknown
             | Self::ToolChanged
             | Self::LifeUnfit
-            | Self::TokensTooMany => ErrorCode::InvalidRequest,
+            | Self::TokensTooMany
+            | Self::ProviderUnknown
+            | Self::LinkTaken
+            | Self::NotLinked => ErrorCode::InvalidRequest,
             Self::TokenUnknown | Self::RegistrationUnknown => ErrorCode::InvalidToken, // RFC 6750 §3.1, RFC 7592 §2.1
             Self::ClientIdMismatch | Self::MethodFixed => ErrorCode::InvalidClientMetadata, // RFC 7591 §3.2.2
             Self::ResponseType => ErrorCode::UnsupportedResponseType,
@@ -181,7 +196,7 @@ impl Refusal {
             Self::ResourceUnknown | Self::ResourceMany | Self::ResourceNotGranted => ErrorCode::InvalidTarget, // RFC 8707 §2
             Self::LoginRequired => ErrorCode::LoginRequired, // OpenID Connect Core §3.1.2.6
             Self::ConsentRequired => ErrorCode::ConsentRequired,
-            Self::Denied | Self::SignedOut | Self::WrongPassword | Self::NotAdmitted => {
+            Self::Denied | Self::SignedOut | Self::WrongPassword | Self::NotAdmitted | Self::NotLetIn(_) => {
                 ErrorCode::AccessDenied
             }
             Self::CodeUnknown
@@ -196,6 +211,7 @@ impl Refusal {
             | Self::GrantEnded
             | Self::GrantExpired
             | Self::PersonDisabled
+            | Self::ProofOver
             | Self::AccessLost => ErrorCode::InvalidGrant,
         }
     }
@@ -281,6 +297,11 @@ impl Refusal {
                 "client_id must be sent and be the registration's own; so must client_secret, if it is sent."
             }
             Self::MethodFixed => "A client with a secret cannot become one without. Register anew.",
+            Self::ProofOver => "The person has to sign in here again, at their provider; then this goes on.",
+            Self::NotLetIn(why) => why.why(),
+            Self::ProviderUnknown => "There is no such provider.",
+            Self::LinkTaken => "That person at that provider has another account. Unlink it first.",
+            Self::NotLinked => "The account belongs to no provider.",
         }
     }
 }

@@ -68,15 +68,8 @@ pub(crate) fn machine_client() -> Client {
 }
 
 pub(crate) fn user() -> User {
-    User {
-        id: UserId::from_number(11),
-        name: "Alex".to_owned(),
-        password: PasswordHash::new("$argon2id$sample".to_owned()),
-        admin: false,
-        enabled: true,
-        groups: std::collections::BTreeSet::new(),
-        created_at: NOW,
-    }
+    let hash = PasswordHash::new("$argon2id$sample".to_owned());
+    User::new(UserId::from_number(11), "Alex".to_owned(), Some(hash), NOW)
 }
 
 pub(crate) fn session() -> Session {

@@ -13,6 +13,7 @@ use crate::approve::{Approval, ApprovalState};
 use crate::audit::Checkpoint;
 use crate::budget::Used;
 use crate::event::Event;
+use crate::federation::{Handoff, Provider, ProviderLink, ProviderState};
 use crate::groups::Group;
 use crate::model::{
     Client, Code, CutTarget, EndReason, Grant, KeyRecord, KeyState, PasswordHash, Previous, Session,
@@ -31,8 +32,10 @@ pub enum Expect {
     GrantScopes(GrantId, Scopes),
     /// The client exists and is switched on.
     ClientEnabled(ClientId),
-    /// The account exists and is switched on.
+    /// The account exists and is switched on, and so is the provider it belongs to, if it belongs to one.
     UserEnabled(UserId),
+    /// The provider of this issuer is switched on.
+    ProviderOn(String),
     /// The account's password is still the one whose hash has this digest.
     PasswordIs(UserId, Digest),
     /// The session has not ended.
@@ -138,6 +141,41 @@ pub enum Write {
         /// As they shall be.
         to: BTreeSet<Group>,
     },
+    /// Sets or forgets an account's address. Expects the account, with exactly the address `from`.
+    SetEmail {
+        /// Whose.
+        user: UserId,
+        /// As it was seen.
+        from: Option<String>,
+        /// As it shall be.
+        to: Option<String>,
+    },
+    /// Ties an account to somebody at a provider, or unties it. Expects the account, tied exactly as in `from`, and nobody
+    /// else to be tied to `to`.
+    SetLink {
+        /// Whose.
+        user: UserId,
+        /// As it was seen.
+        from: Option<ProviderLink>,
+        /// As it shall be.
+        to: Option<ProviderLink>,
+    },
+    /// Notes until when the last sign-in at a provider counts. Expects the account.
+    SetProven(UserId, Option<UnixTime>),
+    /// Enters a provider, or brings its row up to date. Expects it in the state `was`, or not there.
+    PutProvider {
+        /// As it shall be.
+        provider: Provider,
+        /// As it was seen.
+        was: Option<ProviderState>,
+    },
+    /// Ends every session of a provider's people and cuts each of them off.
+    CutPeopleOf(String, UnixTime),
+    /// Remembers somebody who goes to a provider. Expects its digest to be free. Room is made for it: those that are
+    /// furthest on go, where there are more than [`HANDOFFS`](portcullis_wire::limit::HANDOFFS).
+    PutHandoff(Handoff),
+    /// Takes what was remembered of somebody's way out. Expects it to be there.
+    TakeHandoff(Digest),
     /// Removes an account, its sessions and the questions put to it. Expects the account.
     RemoveUser(UserId),
     /// Opens a session.

@@ -15,7 +15,7 @@ use crate::authorize::Asked;
 use crate::catalog::Catalog;
 use crate::event::{Event, EventKind};
 use crate::facts::GrantFacts;
-use crate::model::{Client, Grant, GrantState, Subject};
+use crate::model::{Client, Grant, GrantState, Subject, User};
 use crate::refusal::Refusal;
 use crate::settings::Lifetimes;
 use crate::verdict::{Expect, Verdict, Write};
@@ -54,9 +54,10 @@ pub fn open(grant: &Grant, now: UnixTime) -> Scopes {
         .collect()
 }
 
-/// What a client may have at most at the grant's resource today.
-fn most(grant: &Grant, client: &Client, catalog: &Catalog) -> Scopes {
-    let offered = catalog.entry(&grant.resource).map(|entry| entry.offered()).unwrap_or_default();
+/// What a client may have at most at the grant's resource today, acting for this person.
+fn most(grant: &Grant, client: &Client, user: &User, catalog: &Catalog) -> Scopes {
+    let admitted = catalog.entry(&grant.resource).and_then(|entry| entry.admitted(user));
+    let offered = admitted.map(|admitted| admitted.scopes).unwrap_or_default();
     match &client.ceiling {
         Some(ceiling) => offered.intersection(ceiling),
         None => offered,
@@ -69,11 +70,12 @@ fn most(grant: &Grant, client: &Client, catalog: &Catalog) -> Scopes {
 pub fn note(scopes: &Scopes, facts: &GrantFacts, catalog: &Catalog, now: UnixTime) -> Verdict<()> {
     let (Some(grant), Some(client)) = (&facts.grant, &facts.client) else { return Verdict::yes(()) };
     let Subject::Person(person) = grant.subject else { return Verdict::yes(()) };
+    let Some(user) = facts.user.as_ref().filter(|user| user.id == person) else { return Verdict::yes(()) };
     if grant.state != GrantState::Live || grant.client != client.id {
         return Verdict::yes(());
     }
     let lacking =
-        scopes.without(OFFLINE_ACCESS).intersection(&most(grant, client, catalog)).minus(&grant.scopes);
+        scopes.without(OFFLINE_ACCESS).intersection(&most(grant, client, user, catalog)).minus(&grant.scopes);
     let mut wanted: Vec<Wanted> =
         grant.wanted.iter().filter(|wanted| wanted.is_remembered(now)).cloned().collect();
     let mut fresh = Scopes::none();
@@ -153,18 +155,21 @@ pub fn allow(
         Ok(grant) => grant,
         Err(refusal) => return Verdict::refuse(refusal),
     };
-    let Some(user) = facts.user.as_ref().filter(|user| user.enabled && user.id == person) else {
+    let Some(user) = facts.user.as_ref().filter(|user| user.id == person) else {
         return Verdict::refuse(Refusal::PersonDisabled);
     };
+    if let Err(refusal) = user.may_act(now) {
+        return Verdict::refuse(refusal);
+    }
     let client = match &facts.client {
         Some(client) if client.id == grant.client && client.enabled => client,
         Some(client) if client.id == grant.client => return Verdict::refuse(Refusal::ClientDisabled),
         _ => return Verdict::refuse(Refusal::ClientUnknown),
     };
-    let Some(admission) = catalog.entry(&grant.resource).and_then(|entry| entry.people.admit(user)) else {
+    let Some(admitted) = catalog.entry(&grant.resource).and_then(|entry| entry.admitted(user)) else {
         return Verdict::refuse(Refusal::NotAdmitted);
     };
-    if !most(grant, client, catalog).contains(scope.as_str()) {
+    if !most(grant, client, user, catalog).contains(scope.as_str()) {
         return Verdict::refuse(Refusal::ScopeUnknown);
     }
     let mut scopes = grant.scopes.clone();
@@ -176,7 +181,7 @@ pub fn allow(
         .expecting(Expect::ClientEnabled(client.id.clone()))
         .expecting(Expect::GrantLive(grant.id))
         .expecting(Expect::GrantScopes(grant.id, grant.scopes.clone()))
-        .admitted(user, admission)
+        .admitted(user, &admitted)
         .writing(Write::SetWanted { grant: grant.id, from: grant.wanted.clone(), to: left })
         .writing(Write::SetGrantScopes(grant.id, scopes))
         .writing(Write::Audit(event(EventKind::ScopeAllowed, grant, person, &one, now)))
@@ -206,11 +211,12 @@ pub fn deny(
 }
 
 /// What a consent page offers beyond what was asked, unticked: the wanted scopes of this person's living grants of the
-/// same client and resource, as far as resource and client may have them. What is ticked goes to the new grant alone.
+/// same client and resource, as far as resource, person and client may have them. What is ticked goes to the new grant alone.
 pub fn extra(
     grants: &[Grant],
     asked: &Asked,
     client: &Client,
+    user: &User,
     catalog: &Catalog,
     lifetimes: &Lifetimes,
     now: UnixTime,
@@ -220,7 +226,7 @@ pub fn extra(
         .filter(|grant| grant.client == asked.client && grant.resource.is_same(&asked.resource))
         .filter(|grant| grant.state_at(lifetimes, now) == GrantState::Live && grant.personal.is_none())
         .fold(Scopes::none(), |all, grant| {
-            all.union(&open(grant, now).intersection(&most(grant, client, catalog)))
+            all.union(&open(grant, now).intersection(&most(grant, client, user, catalog)))
         })
         .minus(&asked.scopes)
 }
@@ -425,8 +431,15 @@ mod tests {
             ("ended by itself", vec![idle], &client, ""),
             ("beyond the ceiling", vec![own], &limited, ""),
         ] {
-            let shown =
-                extra(&grants, &samples::asked(), client, &catalog(), &Lifetimes::default(), samples::NOW);
+            let shown = extra(
+                &grants,
+                &samples::asked(),
+                client,
+                &samples::user(),
+                &catalog(),
+                &Lifetimes::default(),
+                samples::NOW,
+            );
             assert_eq!(shown, scopes(expected), "{name}");
         }
     }

@@ -14,6 +14,7 @@ use portcullis_rules::facts::{
     AgentQuery, AgentRow, ApprovalQuery, ApprovalRow, AskFacts, BrowserFacts, CodeFacts, GrantFacts,
     MachineFacts, PersonalFacts, SetupFacts, SignInFacts, ToolBook,
 };
+use portcullis_rules::federation::{ArrivalFacts, Handoff, LinkFacts, Provider, ProviderLink};
 use portcullis_rules::model::{Client, Cut, KeyRecord, Origin, User};
 use portcullis_rules::verdict::{Expect, Write};
 use portcullis_wire::digest::Digest;
@@ -74,6 +75,24 @@ pub struct BrowserAsk {
     pub ticket: Option<Digest>,
 }
 
+/// Whose facts are needed when somebody comes back from a provider.
+#[derive(Clone, Debug)]
+pub struct ArrivalAsk {
+    /// The provider.
+    pub issuer: String,
+    /// The person there.
+    pub subject: String,
+    /// Their verified address.
+    pub email: Option<String>,
+    /// The names that may be given to a new account, as [`account_key`](portcullis_rules::model::account_key) spells
+    /// them.
+    pub names: Vec<String>,
+    /// What stands for the handle of their way out; none for a trial.
+    pub handoff: Option<Digest>,
+    /// When: a handoff that is over is none.
+    pub at: UnixTime,
+}
+
 /// What a sweep forgot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -95,6 +114,8 @@ pub struct Swept {
     pub tools: u64,
     /// What was used of windows that are over.
     pub uses: u64,
+    /// People on the way to a provider whose time is over.
+    pub handoffs: u64,
 }
 
 impl Swept {
@@ -102,7 +123,7 @@ impl Swept {
     pub fn more(&self) -> bool {
         [self.spent, self.codes, self.sessions, self.clients, self.cuts, self.sealed]
             .into_iter()
-            .chain([self.approvals, self.tools, self.uses])
+            .chain([self.approvals, self.tools, self.uses, self.handoffs])
             .any(|count| count >= SWEEP_BATCH)
     }
 }
@@ -199,6 +220,18 @@ pub trait Store: Send + Sync + 'static {
     /// Facts for making a personal token; the living ones are counted as of `at`.
     fn personal_facts(&self, user: UserId, at: UnixTime) -> Answer<'_, PersonalFacts>;
 
+    /// Every provider that was ever configured, by issuer.
+    fn providers(&self) -> Answer<'_, Vec<Provider>>;
+
+    /// What is remembered of somebody on the way to a provider, over or not.
+    fn handoff(&self, digest: Digest) -> Answer<'_, Option<Handoff>>;
+
+    /// Facts for somebody who comes back from a provider.
+    fn arrival_facts(&self, ask: ArrivalAsk) -> Answer<'_, ArrivalFacts>;
+
+    /// Facts for tying an account to somebody at a provider.
+    fn link_facts(&self, user: UserId, to: ProviderLink) -> Answer<'_, LinkFacts>;
+
     /// Every signing key, oldest first.
     fn keys(&self) -> Answer<'_, Vec<KeyRecord>>;
 
@@ -249,7 +282,8 @@ pub trait Store: Send + Sync + 'static {
     /// after they expired, expired sessions, clients past `expires_at` without a grant that has not ended,
     /// beyond `most_unused_clients` the oldest of those not entered by an administrator and without such a
     /// grant, cuts made before `oldest_cut`, sealed successors past their grace, questions to people
-    /// [`APPROVAL_MEMORY`] after they were over, tools not listed for long, and what was used of windows long over. At most [`SWEEP_BATCH`] of
+    /// [`APPROVAL_MEMORY`] after they were over, tools not listed for long, what was used of windows long
+    /// over, and people on the way to a provider whose time is over. At most [`SWEEP_BATCH`] of
     /// each kind.
     fn sweep(&self, now: UnixTime, oldest_cut: UnixTime, most_unused_clients: u64) -> Answer<'_, Swept>;
 }

@@ -10,7 +10,7 @@ pub mod sqlite;
 
 pub use audit::Salts;
 pub use contract::{
-    Answer, BrowserAsk, Commit, CommitError, Committed, CutFollower, Store, StoreError, Swept,
+    Answer, ArrivalAsk, BrowserAsk, Commit, CommitError, Committed, CutFollower, Store, StoreError, Swept,
 };
 pub use memory::{Memory, memory};
 pub use sqlite::Sqlite;

@@ -161,6 +161,7 @@ fn catalog(issuer: &Issuer, is_single: bool) -> Catalog {
         effect,
         tools: Vec::new(),
         default,
+        people: portcullis_rules::groups::People::Everyone,
     };
     let entry = |path: &str, name: &str, scopes| ResourceEntry {
         resource: Resource::parse(&issuer.join(path)).unwrap(),

@@ -33,6 +33,7 @@ async fn again(world: &World, access_token: Duration) -> Result<Arc<App>, StartE
         effect: Effect::Reads,
         tools: Vec::new(),
         default: true,
+        people: portcullis_rules::groups::People::Everyone,
     };
     let entry = ResourceEntry {
         resource: Resource::parse(&world.notes).unwrap(),

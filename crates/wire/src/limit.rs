@@ -74,3 +74,9 @@ pub const TOOL_DEFINITION: usize = 64 * 1024;
 pub const BUDGETS: usize = 64;
 /// Most living personal tokens of one person.
 pub const PERSONAL_TOKENS: usize = 100;
+/// Longest e-mail address, in bytes (RFC 5321 §4.5.3.1.3).
+pub const EMAIL: usize = 254;
+/// Most bytes that are remembered of one person on the way to an identity provider.
+pub const HANDOFF_BYTES: usize = 32 * 1024;
+/// Most people that are remembered on their way to identity providers; beyond, who left first is forgotten.
+pub const HANDOFFS: usize = 10_000;

@@ -308,7 +308,14 @@ fn scopes(file: &ResourceFile, behind: &Behind, faults: &mut Vec<Fault>) -> Vec<
 /// The one scope of a server about which nothing was said.
 fn every_tool(scope: Scope) -> ScopeEntry {
     let title = "Use every tool of this server".to_owned();
-    ScopeEntry { scope, title, effect: Effect::Changes, tools: Vec::new(), default: true }
+    ScopeEntry {
+        scope,
+        title,
+        effect: Effect::Changes,
+        tools: Vec::new(),
+        default: true,
+        people: portcullis_rules::groups::People::Everyone,
+    }
 }
 
 fn scope(file: &ScopeFile, faults: &mut Vec<Fault>) -> Option<ScopeEntry> {
@@ -343,6 +350,7 @@ fn scope(file: &ScopeFile, faults: &mut Vec<Fault>) -> Option<ScopeEntry> {
         effect,
         tools: file.tools.iter().flatten().map(|at| at.value.clone()).collect(),
         default: file.default.as_ref().is_some_and(|at| at.value),
+        people: portcullis_rules::groups::People::Everyone,
     })
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn scopes() -> Vec<ScopeEntry> {
             effect,
             tools: tools.iter().map(|tool| (*tool).to_owned()).collect(),
             default,
+            people: portcullis_rules::groups::People::Everyone,
         })
     };
     let read = entry(

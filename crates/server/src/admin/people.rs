@@ -58,15 +58,7 @@ pub(super) async fn add(app: &App, name: &str, password: String, admin: bool) ->
     let hash = hashed(app, password).await?;
     let key = account_key(&name);
     let id = UserId::from_number(app.entropy.secret_number());
-    let user = User {
-        id,
-        name,
-        password: hash,
-        admin,
-        enabled: true,
-        groups: std::collections::BTreeSet::new(),
-        created_at: app.now(),
-    };
+    let user = User { admin, ..User::new(id, name, Some(hash), app.now()) };
     app.settle(
         |store| store.user_by_key(key.clone()),
         |taken, now| people::add(user.clone(), taken.is_some(), now),

@@ -1,6 +1,5 @@
 //! The trail, in front of a store in memory.
 
-use std::collections::BTreeSet;
 use std::task::Poll;
 
 use portcullis_rules::audit::AuditQuery;
@@ -18,15 +17,8 @@ impl Clock for Frozen {
 }
 
 fn ann() -> User {
-    User {
-        id: UserId::from_number(7),
-        name: "Ann".to_owned(),
-        password: PasswordHash::new("$argon2id$".to_owned()),
-        admin: false,
-        enabled: true,
-        groups: BTreeSet::new(),
-        created_at: Frozen.now(),
-    }
+    let hash = PasswordHash::new("$argon2id$".to_owned());
+    User::new(UserId::from_number(7), "Ann".to_owned(), Some(hash), Frozen.now())
 }
 
 async fn trail() -> Trail {

@@ -114,20 +114,21 @@ async fn show(
     let asked = &pending.asked;
     let entry = app.settings.catalog.entry(&asked.resource);
     let now = app.now();
-    if admitted(asked, user, &app.settings.catalog).is_err() {
+    // What the person may not have is not asked of them.
+    let Ok(may) = admitted(asked, user, &app.settings.catalog) else {
         return closed(app, visitor, &pending, user, &client);
-    }
+    };
     let before = replaceable(&facts, asked).fold(Scopes::none(), |held, grant| held.union(&grant.scopes));
     // What is held is folded away beside what is new; where nothing is new, all of it is the question. Only what
     // reads is folded away: which of the person's installs asks cannot be known, and none may get another's right to
     // change or delete without a tick.
-    let held = if before.covers(&asked.scopes) { Scopes::none() } else { before };
-    let mut lines = scope_lines(entry, &asked.scopes, &held);
+    let held = if before.covers(&may) { Scopes::none() } else { before };
+    let mut lines = scope_lines(entry, &may, &held);
     for line in &mut lines {
         line.held &= line.kind == RightKind::Reads;
     }
     let extra =
-        want::extra(&facts.grants, asked, &client, &app.settings.catalog, &app.settings.lifetimes, now);
+        want::extra(&facts.grants, asked, &client, user, &app.settings.catalog, &app.settings.lifetimes, now);
     let first_seen = match client.origin {
         Origin::Preregistered => Some("An administrator of this server entered it.".to_owned()),
         _ if facts.grants.is_empty() => Some("You have not used it here before.".to_owned()),

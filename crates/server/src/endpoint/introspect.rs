@@ -17,6 +17,7 @@ use portcullis_rules::refusal::Refusal;
 use portcullis_rules::verdict::Verdict;
 use portcullis_wire::error::ErrorCode;
 use portcullis_wire::id::{ClientId, GrantId};
+use portcullis_wire::time::UnixTime;
 use portcullis_wire::token::IntrospectionReply;
 
 use crate::app::{App, Unavailable};
@@ -66,7 +67,7 @@ pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> R
                     caller.proof.spend(),
                 )
             },
-            |facts, _| match prove(facts.client.as_ref(), &caller.proof, facts.spent) {
+            |facts, now| match prove(facts.client.as_ref(), &caller.proof, facts.spent) {
                 Err(refusal) => Verdict::refuse(refusal),
                 // RFC 7662 §2.1: whoever shows nothing but an id would scan for tokens that live.
                 Ok(_) if matches!(caller.proof, ClientProof::Public) => {
@@ -77,7 +78,7 @@ pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> R
                     Some(own) => {
                         let active = claims
                             .as_ref()
-                            .filter(|claims| claims.aud.only() == Some(own.as_str()) && lives(facts))
+                            .filter(|claims| claims.aud.only() == Some(own.as_str()) && lives(facts, now))
                             .map(reply_of);
                         let standing = standing.as_ref().filter(|standing| standing.resource == *own);
                         let active = active.or_else(|| standing.map(|standing| reply_for(&app, standing)));
@@ -113,12 +114,12 @@ fn read(app: &App, token: &str) -> Option<AccessClaims> {
     (!app.cuts.touches(&claims, verified.kid.as_deref().unwrap_or_default())).then_some(claims)
 }
 
-/// The store's word beside the token's: grant live, person enabled.
-fn lives(facts: &GrantFacts) -> bool {
+/// The store's word beside the token's: grant live, person may act.
+fn lives(facts: &GrantFacts, now: UnixTime) -> bool {
     facts.grant.as_ref().is_some_and(|grant| {
         grant.state == GrantState::Live
             && match grant.subject {
-                Subject::Person(_) => facts.user.as_ref().is_some_and(|user| user.enabled),
+                Subject::Person(_) => facts.user.as_ref().is_some_and(|user| user.stands(now)),
                 Subject::Machine => true,
             }
     })

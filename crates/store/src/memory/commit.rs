@@ -34,10 +34,13 @@ impl State {
                 self.grants.get(id).is_some_and(|grant| grant.scopes == *scopes)
             }
             Expect::ClientEnabled(id) => self.client(id).is_some_and(|client| client.enabled),
-            Expect::UserEnabled(id) => self.users.get(id).is_some_and(|user| user.enabled),
-            Expect::PasswordIs(id, digest) => {
-                self.users.get(id).is_some_and(|user| user.password.digest().matches(digest))
-            }
+            Expect::UserEnabled(id) => self.person(*id).is_some_and(|user| user.enabled),
+            Expect::ProviderOn(issuer) => self.is_on(issuer),
+            Expect::PasswordIs(id, digest) => self
+                .users
+                .get(id)
+                .and_then(|user| user.password.as_ref())
+                .is_some_and(|password| password.digest().matches(digest)),
             Expect::SessionLive(id) => self.sessions.contains_key(id),
             Expect::NoUsers => self.users.is_empty(),
             Expect::TipIs(id, digest) => self
@@ -84,14 +87,36 @@ impl State {
             }
             Write::AddUser(user) => {
                 self.user_by_key(&account_key(&user.name)).is_none().then_some(())?;
+                self.is_free(user.provider.as_ref()).then_some(())?;
                 self.users.insert(user.id, user.clone()).is_none().then_some(())
             }
             Write::SetPassword(id, password) => {
-                self.users.get_mut(id)?.password = password.clone();
+                self.users.get_mut(id)?.password = Some(password.clone());
                 Some(())
             }
             Write::SetUserEnabled(id, enabled) => {
-                self.users.get_mut(id)?.enabled = *enabled;
+                self.users.get_mut(id)?.switched_off = !*enabled;
+                Some(())
+            }
+            Write::SetEmail { user, from, to } => {
+                let user = self.users.get_mut(user).filter(|user| user.email == *from)?;
+                user.email.clone_from(to);
+                Some(())
+            }
+            Write::SetLink { user, from, to } => self.set_link(*user, from.as_ref(), to.as_ref()),
+            Write::SetProven(id, until) => {
+                self.users.get_mut(id)?.proven_until = *until;
+                Some(())
+            }
+            Write::PutProvider { provider, was } => self.put_provider(provider, *was),
+            Write::CutPeopleOf(issuer, at) => {
+                self.cut_people_of(issuer, *at);
+                Some(())
+            }
+            Write::PutHandoff(handoff) => self.put_handoff(handoff),
+            Write::TakeHandoff(digest) => {
+                let at = self.handoffs.iter().position(|row| row.digest == *digest)?;
+                self.handoffs.remove(at);
                 Some(())
             }
             Write::RemoveUser(id) => {
@@ -316,7 +341,7 @@ impl State {
         Some(())
     }
 
-    fn cut(&mut self, target: CutTarget, at: UnixTime) {
+    pub(super) fn cut(&mut self, target: CutTarget, at: UnixTime) {
         self.counter += 1;
         self.cuts.push(Cut { number: self.counter, target, at });
     }
@@ -337,6 +362,7 @@ impl State {
         self.tools
             .retain(|_, tool| !forget(tool.gone_at.is_some_and(|at| at < now - GONE_FOR), &mut swept.tools));
         self.uses.retain(|(start, _), _| !forget(*start < now - LONGEST_WINDOW, &mut swept.uses));
+        self.handoffs.retain(|row| !forget(row.until < now, &mut swept.handoffs));
         let used: Vec<ClientId> = self
             .grants
             .values()

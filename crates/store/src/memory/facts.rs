@@ -17,16 +17,16 @@ impl State {
     }
 
     pub(super) fn user_by_key(&self, key: &str) -> Option<User> {
-        self.users.values().find(|user| account_key(&user.name) == key).cloned()
+        self.users.values().find(|user| account_key(&user.name) == key).map(|user| self.seen(user))
     }
 
     fn was_spent(&self, digest: Option<Digest>) -> bool {
         digest.is_some_and(|digest| self.spent.contains_key(&digest))
     }
 
-    fn person_of(&self, grant: &Grant) -> Option<&User> {
+    fn person_of(&self, grant: &Grant) -> Option<User> {
         match grant.subject {
-            Subject::Person(id) => self.users.get(&id),
+            Subject::Person(id) => self.person(id),
             Subject::Machine => None,
         }
     }
@@ -34,7 +34,7 @@ impl State {
     pub(super) fn browser_facts(&self, ask: &BrowserAsk) -> BrowserFacts {
         let session = ask.session.as_ref().and_then(|(id, digest)| {
             let session = self.sessions.get(id).filter(|session| session.digest.matches(digest))?;
-            Some((session.clone(), self.users.get(&session.user)?.clone()))
+            Some((session.clone(), self.person(session.user)?))
         });
         let grants = match (&ask.client, &session) {
             (Some(client), Some((_, user))) => self
@@ -58,7 +58,7 @@ impl State {
     pub(super) fn code_facts(&self, code: CodeId, client: &ClientId, assertion: Option<Digest>) -> CodeFacts {
         let code = self.codes.get(&code).cloned();
         CodeFacts {
-            user: code.as_ref().and_then(|code| self.users.get(&code.user)).cloned(),
+            user: code.as_ref().and_then(|code| self.person(code.user)),
             code,
             client: self.client(client).cloned(),
             spent: self.was_spent(assertion),
@@ -74,7 +74,7 @@ impl State {
     ) -> GrantFacts {
         let grant = self.grants.get(&grant).cloned();
         GrantFacts {
-            user: grant.as_ref().and_then(|grant| self.person_of(grant)).cloned(),
+            user: grant.as_ref().and_then(|grant| self.person_of(grant)),
             grant,
             client: client.and_then(|id| self.client(id)).cloned(),
             spent: self.was_spent(assertion),
@@ -108,7 +108,7 @@ impl State {
     pub(super) fn setup_facts(&self, number: Option<u64>) -> SetupFacts {
         let link = self.link.clone().filter(|link| Some(link.number) == number);
         SetupFacts {
-            user: link.as_ref().and_then(|link| self.users.get(&link.reset?)).cloned(),
+            user: link.as_ref().and_then(|link| self.person(link.reset?)),
             link,
             has_users: !self.users.is_empty(),
         }
@@ -130,7 +130,7 @@ impl State {
             .map(|grant| AgentRow {
                 grant: grant.clone(),
                 client: self.client(&grant.client).cloned(),
-                user_name: self.person_of(grant).map(|user| user.name.clone()),
+                user_name: self.person_of(grant).map(|user| user.name),
             })
             .collect()
     }

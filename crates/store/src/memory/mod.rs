@@ -6,6 +6,7 @@
 mod audit;
 mod commit;
 mod facts;
+mod providers;
 mod records;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use portcullis_rules::facts::{
     AgentQuery, AgentRow, ApprovalQuery, ApprovalRow, AskFacts, BrowserFacts, CodeFacts, GrantFacts,
     MachineFacts, PersonalFacts, SetupFacts, SignInFacts, ToolBook,
 };
+use portcullis_rules::federation::{ArrivalFacts, Handoff, LinkFacts, Provider, ProviderLink};
 use portcullis_rules::model::{
     Client, Code, Cut, Grant, KeyRecord, Origin, Session, SetupLink, User, account_key,
 };
@@ -29,7 +31,9 @@ use portcullis_wire::id::{ApprovalId, ClientId, CodeId, GrantId, SessionId, User
 use portcullis_wire::resource::Resource;
 use portcullis_wire::time::UnixTime;
 
-use crate::contract::{Answer, BrowserAsk, Commit, CommitError, Committed, CutFollower, Store, Swept};
+use crate::contract::{
+    Answer, ArrivalAsk, BrowserAsk, Commit, CommitError, Committed, CutFollower, Store, Swept,
+};
 
 /// All records.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +54,9 @@ struct State {
     books: BTreeMap<String, UnixTime>,
     tools: BTreeMap<(String, String), Tool>,
     uses: BTreeMap<(UnixTime, Digest), u32>,
+    providers: BTreeMap<String, Provider>,
+    /// In the order they were made.
+    handoffs: Vec<Handoff>,
 }
 
 /// The reference model of the store contract, for tests only.
@@ -126,7 +133,7 @@ impl Store for Memory {
     }
 
     fn user(&self, id: UserId) -> Answer<'_, Option<User>> {
-        self.tell(|state| state.users.get(&id).cloned())
+        self.tell(|state| state.person(id))
     }
 
     fn user_by_key(&self, key: String) -> Answer<'_, Option<User>> {
@@ -135,7 +142,7 @@ impl Store for Memory {
 
     fn users(&self) -> Answer<'_, Vec<User>> {
         self.tell(|state| {
-            let mut users: Vec<User> = state.users.values().cloned().collect();
+            let mut users: Vec<User> = state.users.values().map(|user| state.seen(user)).collect();
             users.sort_by_key(|user| account_key(&user.name));
             users
         })
@@ -174,6 +181,22 @@ impl Store for Memory {
 
     fn personal_facts(&self, user: UserId, at: UnixTime) -> Answer<'_, PersonalFacts> {
         self.tell(|state| state.personal_facts(user, at))
+    }
+
+    fn providers(&self) -> Answer<'_, Vec<Provider>> {
+        self.tell(|state| state.providers.values().cloned().collect())
+    }
+
+    fn handoff(&self, digest: Digest) -> Answer<'_, Option<Handoff>> {
+        self.tell(|state| state.handoffs.iter().find(|row| row.digest == digest).cloned())
+    }
+
+    fn arrival_facts(&self, ask: ArrivalAsk) -> Answer<'_, ArrivalFacts> {
+        self.tell(|state| state.arrival_facts(&ask))
+    }
+
+    fn link_facts(&self, user: UserId, to: ProviderLink) -> Answer<'_, LinkFacts> {
+        self.tell(|state| state.link_facts(user, &to))
     }
 
     fn keys(&self) -> Answer<'_, Vec<KeyRecord>> {

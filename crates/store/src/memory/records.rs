@@ -68,7 +68,7 @@ impl State {
         let grant = self.grants.get(&approval.grant).cloned();
         ApprovalRow {
             client: grant.as_ref().and_then(|grant| self.client(&grant.client)).cloned(),
-            user: self.users.get(&approval.user).cloned(),
+            user: self.person(approval.user),
             approval: Some(approval.clone()),
             grant,
         }
@@ -96,7 +96,7 @@ impl State {
                 && grant.expires_at.is_some_and(|end| end > at)
         });
         PersonalFacts {
-            user: self.users.get(&user).cloned(),
+            user: self.person(user),
             client: ClientId::parse(portcullis_rules::personal::CLIENT)
                 .and_then(|id| self.client(&id).cloned()),
             living: living.count(),

@@ -1,7 +1,7 @@
 //! Records into rows.
 
 use portcullis_rules::model::{
-    Client, Code, Grant, GrantState, KeyRecord, Session, Subject, User, account_key,
+    Client, Code, Grant, GrantState, KeyRecord, PasswordHash, Session, Subject, User, account_key,
 };
 use portcullis_wire::digest::Digest;
 use portcullis_wire::id::ClientId;
@@ -49,17 +49,21 @@ pub(super) fn update_client(c: &Connection, id: &ClientId, metadata: &ClientMeta
 pub(super) fn add_user(c: &Connection, user: &User) -> Held {
     exactly_one(
         c,
-        "INSERT INTO users (id, key, name, password, admin, enabled, created_at, member_of) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO users (id, key, name, password, admin, enabled, created_at, member_of, email, issuer, subject, \
+         proven_until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         (
             of_user(&user.id),
             account_key(&user.name),
             &user.name,
-            user.password.expose(),
+            user.password.as_ref().map_or("", PasswordHash::expose),
             user.admin,
-            user.enabled,
+            !user.switched_off,
             user.created_at.millis(),
             words::groups(&user.groups),
+            &user.email,
+            user.provider.as_ref().map(|link| &link.issuer),
+            user.provider.as_ref().map(|link| &link.subject),
+            user.proven_until.map(UnixTime::millis),
         ),
     )
 }

@@ -4,8 +4,8 @@ use portcullis_rules::verdict::Expect;
 use portcullis_wire::digest::Digest;
 use rusqlite::{Connection, Error, OptionalExtension as _};
 
-use super::approvals;
 use super::write::{is, of_grant, of_session, of_user};
+use super::{approvals, providers};
 
 pub(super) fn holds(c: &Connection, expect: &Expect) -> Result<bool, Error> {
     match expect {
@@ -18,13 +18,19 @@ pub(super) fn holds(c: &Connection, expect: &Expect) -> Result<bool, Error> {
         Expect::ClientEnabled(id) => {
             is(c, "SELECT 1 FROM clients WHERE id = ?1 AND enabled = 1", [id.as_str()])
         }
-        Expect::UserEnabled(id) => is(c, "SELECT 1 FROM users WHERE id = ?1 AND enabled = 1", [of_user(id)]),
+        Expect::UserEnabled(id) => is(
+            c,
+            "SELECT 1 FROM users WHERE id = ?1 AND enabled = 1 AND (issuer IS NULL OR EXISTS \
+             (SELECT 1 FROM providers WHERE providers.issuer = users.issuer AND state = 'on'))",
+            [of_user(id)],
+        ),
+        Expect::ProviderOn(issuer) => providers::is_on(c, issuer),
         Expect::PasswordIs(id, digest) => {
             let hash: Option<String> = c
                 .prepare_cached("SELECT password FROM users WHERE id = ?1")?
                 .query_row([of_user(id)], |row| row.get(0))
                 .optional()?;
-            Ok(hash.is_some_and(|hash| Digest::of(hash.as_bytes()).matches(digest)))
+            Ok(hash.is_some_and(|hash| !hash.is_empty() && Digest::of(hash.as_bytes()).matches(digest)))
         }
         Expect::SessionLive(id) => is(c, "SELECT 1 FROM sessions WHERE id = ?1", [of_session(id)]),
         Expect::NoUsers => Ok(!is(c, "SELECT 1 FROM users LIMIT 1", [])?),

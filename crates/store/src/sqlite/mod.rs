@@ -11,6 +11,7 @@ mod blocks;
 mod enter;
 mod expect;
 mod open;
+mod providers;
 mod read;
 mod rows;
 mod sweep;
@@ -31,6 +32,7 @@ use portcullis_rules::facts::{
     AgentQuery, AgentRow, ApprovalQuery, ApprovalRow, AskFacts, BrowserFacts, CodeFacts, GrantFacts,
     MachineFacts, PersonalFacts, SetupFacts, SignInFacts, ToolBook,
 };
+use portcullis_rules::federation::{ArrivalFacts, Handoff, LinkFacts, Provider, ProviderLink};
 use portcullis_rules::model::{Client, Cut, KeyRecord, Origin, User};
 use portcullis_rules::verdict::{Expect, Write};
 use portcullis_wire::digest::Digest;
@@ -41,7 +43,9 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::audit::Salts;
-use crate::contract::{Answer, BrowserAsk, Commit, CommitError, CutFollower, Store, StoreError, Swept};
+use crate::contract::{
+    Answer, ArrivalAsk, BrowserAsk, Commit, CommitError, CutFollower, Store, StoreError, Swept,
+};
 
 pub use open::OpenError;
 
@@ -241,6 +245,22 @@ impl Store for Sqlite {
 
     fn personal_facts(&self, user: UserId, at: UnixTime) -> Answer<'_, PersonalFacts> {
         self.tell(move |c| read::personal_facts(c, user, at))
+    }
+
+    fn providers(&self) -> Answer<'_, Vec<Provider>> {
+        self.tell(providers::list)
+    }
+
+    fn handoff(&self, digest: Digest) -> Answer<'_, Option<Handoff>> {
+        self.tell(move |c| providers::handoff(c, &digest))
+    }
+
+    fn arrival_facts(&self, ask: ArrivalAsk) -> Answer<'_, ArrivalFacts> {
+        self.tell(move |c| providers::arrival_facts(c, &ask))
+    }
+
+    fn link_facts(&self, user: UserId, to: ProviderLink) -> Answer<'_, LinkFacts> {
+        self.tell(move |c| providers::link_facts(c, user, &to))
     }
 
     fn keys(&self) -> Answer<'_, Vec<KeyRecord>> {

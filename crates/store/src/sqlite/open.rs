@@ -26,6 +26,7 @@ const MIGRATIONS: &[(u32, &str, &str)] = &[
     (1, "0001_first", include_str!("../../migrations/0001_first.sql")),
     (2, "0002_audit", include_str!("../../migrations/0002_audit.sql")),
     (3, "0003_records", include_str!("../../migrations/0003_records.sql")),
+    (4, "0004_providers", include_str!("../../migrations/0004_providers.sql")),
 ];
 
 /// Why a database was not opened.
@@ -196,6 +197,7 @@ mod tests {
         let number = |stored: i64| super::super::rows::unsigned(stored);
         let user = read::user(&open, UserId::from_number(number(5))).unwrap().unwrap();
         assert!(user.groups.is_empty() && user.name == "Alex");
+        assert!(user.enabled && user.provider.is_none() && user.email.is_none() && user.password.is_some());
         let client = read::client(&open, &ClientId::parse("a").unwrap()).unwrap().unwrap();
         assert_eq!((client.management, client.metadata.name.as_str()), (None, "a"));
         let facts = read::grant_facts(&open, GrantId::from_number(number(7)), None, None).unwrap();

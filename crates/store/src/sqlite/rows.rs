@@ -1,6 +1,7 @@
 //! Rows into records.
 
 use portcullis_rules::facts::AgentRow;
+use portcullis_rules::federation::ProviderLink;
 use portcullis_rules::model::{
     Client, Code, Cut, EndReason, Grant, GrantState, KeyRecord, KeyState, PasswordHash, Previous, Session,
     SetupLink, Subject, Tip, User,
@@ -19,8 +20,9 @@ use super::words;
 
 pub(super) const CLIENT: &str = "clients.id, clients.origin, clients.metadata, clients.secret, clients.ceiling, \
      clients.introspects, clients.enabled, clients.created_at, clients.expires_at, clients.management";
-pub(super) const USER: &str =
-    "users.id, users.name, users.password, users.admin, users.enabled, users.created_at, users.member_of";
+pub(super) const USER: &str = "users.id, users.name, users.password, users.admin, users.enabled, users.created_at, users.member_of, \
+     users.email, users.issuer, users.subject, users.proven_until, (users.issuer IS NULL OR EXISTS \
+     (SELECT 1 FROM providers WHERE providers.issuer = users.issuer AND providers.state = 'on'))";
 pub(super) const SESSION: &str =
     "sessions.id, sessions.digest, sessions.user, sessions.created_at, sessions.expires_at";
 pub(super) const CODE: &str =
@@ -143,14 +145,26 @@ pub(super) fn client(f: &mut Fields<'_>) -> Result<Client> {
 }
 
 pub(super) fn user(f: &mut Fields<'_>) -> Result<User> {
+    let id = UserId::from_number(f.number()?);
+    let name = f.next()?;
+    let password = Some(f.next::<String>()?).filter(|hash| !hash.is_empty()).map(PasswordHash::new);
+    let admin = f.next()?;
+    let switched_on: bool = f.next()?;
     Ok(User {
-        id: UserId::from_number(f.number()?),
-        name: f.next()?,
-        password: PasswordHash::new(f.next()?),
-        admin: f.next()?,
-        enabled: f.next()?,
         created_at: f.time()?,
         groups: f.read(words::read_groups)?,
+        email: f.next()?,
+        provider: match (f.next()?, f.next()?) {
+            (Some(issuer), Some(subject)) => Some(ProviderLink { issuer, subject }),
+            _ => None,
+        },
+        proven_until: f.maybe_time()?,
+        enabled: f.next::<bool>()? && switched_on,
+        switched_off: !switched_on,
+        id,
+        name,
+        password,
+        admin,
     })
 }
 

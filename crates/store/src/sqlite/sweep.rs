@@ -79,6 +79,11 @@ pub(super) fn sweep(c: &Connection, limits: &Limits, place: &mut Place) -> Resul
          WHERE window_start < ?1 ORDER BY window_start LIMIT ?2)",
         ((limits.now - LONGEST_WINDOW).millis(), BATCH),
     )?;
+    let handoffs = change(
+        c,
+        "DELETE FROM handoffs WHERE row IN (SELECT row FROM handoffs WHERE until < ?1 ORDER BY until LIMIT ?2)",
+        (now, BATCH),
+    )?;
     Ok(Swept {
         spent,
         codes,
@@ -89,6 +94,7 @@ pub(super) fn sweep(c: &Connection, limits: &Limits, place: &mut Place) -> Resul
         approvals,
         tools,
         uses,
+        handoffs,
     })
 }
 

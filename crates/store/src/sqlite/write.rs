@@ -9,7 +9,7 @@ use rusqlite::{Connection, Error, Params, ffi};
 
 use super::audit::{self, Trail};
 use super::rows::signed;
-use super::{approvals, enter, expect, tools, words};
+use super::{approvals, enter, expect, providers, tools, words};
 
 /// Why a verdict was not applied.
 #[derive(Debug)]
@@ -107,6 +107,21 @@ fn put(c: &Connection, write: &Write, cuts: &mut Vec<Cut>) -> Held {
         Write::SetUserEnabled(id, enabled) => {
             exactly_one(c, "UPDATE users SET enabled = ?2 WHERE id = ?1", (of_user(id), enabled))
         }
+        Write::SetEmail { user, from, to } => exactly_one(
+            c,
+            "UPDATE users SET email = ?3 WHERE id = ?1 AND email IS ?2",
+            (of_user(user), from, to),
+        ),
+        Write::SetLink { user, from, to } => providers::set_link(c, *user, from.as_ref(), to.as_ref()),
+        Write::SetProven(id, until) => exactly_one(
+            c,
+            "UPDATE users SET proven_until = ?2 WHERE id = ?1",
+            (of_user(id), until.map(UnixTime::millis)),
+        ),
+        Write::PutProvider { provider, was } => providers::put(c, provider, *was),
+        Write::CutPeopleOf(issuer, at) => providers::cut_people_of(c, issuer, *at, cuts),
+        Write::PutHandoff(handoff) => providers::put_handoff(c, handoff),
+        Write::TakeHandoff(digest) => providers::take_handoff(c, digest),
         Write::RemoveUser(id) => {
             exactly_one(c, "DELETE FROM users WHERE id = ?1", [of_user(id)])?;
             change(c, "DELETE FROM sessions WHERE user = ?1", [of_user(id)])?;
@@ -295,7 +310,7 @@ fn cut_off(
     cut(c, clients.target(), at, cuts)
 }
 
-fn cut(c: &Connection, target: CutTarget, at: UnixTime, cuts: &mut Vec<Cut>) -> Held {
+pub(super) fn cut(c: &Connection, target: CutTarget, at: UnixTime, cuts: &mut Vec<Cut>) -> Held {
     let number: i64 = c
         .prepare_cached("UPDATE counter SET value = value + 1 RETURNING value")?
         .query_row([], |row| row.get(0))?;

@@ -218,7 +218,7 @@ pub(crate) async fn facts_of_one_call_come_from_one_snapshot(make: fn() -> World
     let mut seen = 0;
     while seen < 200 {
         let facts = world.store.grant_facts(grant_id(0), None, None).await.unwrap();
-        let password = facts.user.unwrap().password;
+        let password = facts.user.unwrap().password.unwrap();
         assert!(facts.rev == 0 || password.expose() == facts.rev.to_string());
         assert!(facts.rev >= seen, "what was seen once stays seen");
         seen = facts.rev;

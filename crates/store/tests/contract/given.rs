@@ -107,14 +107,11 @@ pub(crate) fn client(n: u64) -> Client {
 }
 
 pub(crate) fn user(n: u64) -> User {
+    let hash = PasswordHash::new(format!("$argon2id${n}"));
     User {
-        id: user_id(n),
-        name: format!("Person {n}"),
-        password: PasswordHash::new(format!("$argon2id${n}")),
         admin: n == 0,
-        enabled: true,
         groups: if n == 0 { groups(0) } else { BTreeSet::new() },
-        created_at: hours(n),
+        ..User::new(user_id(n), format!("Person {n}"), Some(hash), hours(n))
     }
 }
 

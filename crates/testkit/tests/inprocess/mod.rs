@@ -116,6 +116,7 @@ pub fn catalog() -> Catalog {
         effect,
         tools: Vec::new(),
         default,
+        people: portcullis_rules::groups::People::Everyone,
     };
     let entry = |uri: &str, name: &str, scopes| ResourceEntry {
         resource: Resource::parse(uri).unwrap(),
@@ -263,15 +264,8 @@ impl Place {
     /// An account that can only be acted for by [`Place::signed_in`]: no hash is computed.
     pub async fn quick_account(&self, name: &str) -> UserId {
         let id = UserId::from_number(self.numbers.fetch_add(1, Ordering::SeqCst));
-        let user = User {
-            id,
-            name: name.to_owned(),
-            password: PasswordHash::new("no hash".to_owned()),
-            admin: false,
-            enabled: true,
-            groups: std::collections::BTreeSet::new(),
-            created_at: self.now(),
-        };
+        let hash = PasswordHash::new("no hash".to_owned());
+        let user = User::new(id, name.to_owned(), Some(hash), self.now());
         self.sluice.commit(Vec::new(), vec![Write::AddUser(user)]).await.unwrap();
         id
     }
