@@ -14,6 +14,7 @@ cargo xtask COMMAND
                  docs/configuration.md says what the binary explains
   clients [WORD] real MCP clients against the real binary; WORD chooses by name
   servers [WORD] the official server suite and real MCP servers behind the real binary; WORD chooses a part
+  new [WORD]     servers that `portcullis new` writes: built, tested, driven by a real client; WORD chooses a template
   pages          every page in Chromium: light, dark, narrow, by keyboard, without script, by axe
   fuzz [--seconds N]
                  mutated input at every parser that meets strangers (default 60 s)
