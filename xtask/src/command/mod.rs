@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod fuzz;
 pub(crate) mod help;
 pub(crate) mod ledger;
+pub(crate) mod new;
 pub(crate) mod pages;
 pub(crate) mod rust;
 pub(crate) mod servers;
@@ -28,6 +29,7 @@ pub(crate) fn call(name: &str, words: &[&str]) -> ExitCode {
         "fuzz" => fuzz::run(words),
         "help" | "--help" | "-h" => help::run(),
         "ledger" => alone(ledger::add),
+        "new" => alone(|steps| new::add(steps, words)),
         "pages" => alone(pages::add),
         "rust" => alone(rust::add),
         "servers" => alone(|steps| servers::add(steps, words)),
