@@ -127,7 +127,10 @@ impl Reference {
             name::SHA512 => &digest::SHA512,
             name::SHA1 => return Err(sha1("the digest")),
             _ => {
-                return Err(shape("saml_digest_algorithm", "the digest algorithm is not SHA-256, 384 or 512"));
+                return Err(shape(
+                    "saml_digest_algorithm",
+                    "the digest algorithm is not SHA-256, 384 or 512",
+                ));
             }
         };
         let digest = base64(xml::one(&parts, DSIG, "DigestValue")?)?;
