@@ -8,6 +8,7 @@ import { scratch } from "../clients/places.mjs";
 import { expect, Report, Stopped } from "../clients/report.mjs";
 import { Server } from "../clients/server.mjs";
 import { asking } from "./asking.mjs";
+import { companies } from "./companies.mjs";
 import { Watch } from "./look.mjs";
 import { account, beforeAccounts, consenting, errors, signingIn } from "./parts.mjs";
 import { walkByKeyboard, walkWithoutScript } from "./walk.mjs";
@@ -34,7 +35,7 @@ export async function main() {
     closing.push(() => server.stop());
     await server.start(["--insecure-cimd-loopback", "--insecure-extra-ca", documents.authority]);
     const visit = new Visit({ server, documents, browser, callback, report });
-    for (const part of [beforeAccounts, signingIn, consenting, account, asking, errors, walkByKeyboard, walkWithoutScript]) {
+    for (const part of [beforeAccounts, signingIn, consenting, account, asking, errors, companies, walkByKeyboard, walkWithoutScript]) {
       try {
         await part(visit);
       } catch (error) {

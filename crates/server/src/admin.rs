@@ -15,6 +15,7 @@ mod audit;
 mod clients;
 mod keys;
 mod people;
+mod providers;
 mod tokens;
 mod tools;
 
@@ -96,6 +97,44 @@ pub enum Command {
     /// Tells all that is kept about a person.
     UserExport {
         /// Whom: a name, or an id.
+        name: String,
+    },
+    /// Lists identity providers: the configured ones, and those that accounts still belong to.
+    Providers,
+    /// Switches a provider, and with it everybody who came through it, off or on.
+    ProviderSwitch {
+        /// Which.
+        name: String,
+        /// Whether it shall be on.
+        on: bool,
+    },
+    /// Looks at a provider without a person: is it there, and as it is configured?
+    ProviderCheck {
+        /// Which.
+        name: String,
+    },
+    /// Begins a trial of a provider; answers with the address to open in a browser.
+    ProviderWalk {
+        /// Which.
+        name: String,
+    },
+    /// Tells what came of a trial.
+    ProviderWalked {
+        /// Which: as [`Command::ProviderWalk`] answered.
+        handle: String,
+    },
+    /// Ties an account to a person at a provider.
+    UserLink {
+        /// The account.
+        name: String,
+        /// The provider, by its name.
+        provider: String,
+        /// The person there.
+        subject: String,
+    },
+    /// Unties an account from its provider.
+    UserUnlink {
+        /// The account.
         name: String,
     },
     /// Makes a personal token, which is told once.
@@ -267,6 +306,15 @@ impl App {
             Command::UserGroups { name, groups } => people::put_into(self, &name, groups).await,
             Command::UserErase { name } => people::erase(self, &name).await,
             Command::UserExport { name } => audit::export(self, &name).await,
+            Command::Providers => providers::list(self).await,
+            Command::ProviderSwitch { name, on } => providers::switch(self, &name, on).await,
+            Command::ProviderCheck { name } => providers::check(self, &name).await,
+            Command::ProviderWalk { name } => providers::walk(self, &name),
+            Command::ProviderWalked { handle } => providers::walked(self, &handle),
+            Command::UserLink { name, provider, subject } => {
+                providers::link(self, &name, &provider, &subject).await
+            }
+            Command::UserUnlink { name } => providers::unlink(self, &name).await,
             Command::TokenCreate { user, name, scope, resource, seconds } => {
                 tokens::create(self, tokens::NewToken { user, name, scope, resource, seconds }).await
             }
@@ -292,7 +340,20 @@ impl App {
 }
 
 fn user_row(user: &User) -> Value {
-    json!({ "id": user.id, "name": user.name, "groups": user.groups.iter().map(|group| group.as_str()).collect::<Vec<_>>(), "admin": user.admin, "enabled": user.enabled, "created_at": rfc3339(user.created_at) })
+    json!({
+        "id": user.id,
+        "name": user.name,
+        "groups": user.groups.iter().map(|group| group.as_str()).collect::<Vec<_>>(),
+        "admin": user.admin,
+        "enabled": user.enabled,
+        "switched_off": user.switched_off,
+        "has_password": user.password.is_some(),
+        "email": user.email,
+        "provider": user.provider.as_ref().map(|link| &link.issuer),
+        "subject": user.provider.as_ref().map(|link| &link.subject),
+        "proven_until": user.proven_until.filter(|_| user.provider.is_some()).map(rfc3339),
+        "created_at": rfc3339(user.created_at),
+    })
 }
 
 fn client_row(client: &Client) -> Value {

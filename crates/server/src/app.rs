@@ -15,6 +15,7 @@ use portcullis_jose::seal::Sealer;
 use portcullis_mcp::ToolTable;
 use portcullis_rules::budget::LONGEST_WINDOW;
 use portcullis_rules::facts::{AgentQuery, AgentRow};
+use portcullis_rules::federation;
 use portcullis_rules::model::{GrantState, KeyRecord, KeyState};
 use portcullis_rules::refusal::Refusal;
 use portcullis_rules::settings::LONGEST_ACCESS_TOKEN;
@@ -31,8 +32,15 @@ use crate::door::{Books, Counters, Membership, PersonalTokens, Sealed, Trail};
 use crate::entropy::{Entropy, EntropyShapes as _};
 use crate::keyring::{self, Keyring, KeyringError, Ring};
 use crate::password::Passwords;
+use crate::provider::{Providers, Trials};
 use crate::settings::Settings;
 use crate::ticket::Tickets;
+
+/// Sign-ins through providers that one source may begin at once, and the time in which it earns one more: room for an
+/// office behind one address.
+const HANDOFFS: Rate = Rate { burst: 60, refill: std::time::Duration::from_secs(1), keys: 16 * 1024 };
+/// Rows of one word about one provider: each stays, and anybody can begin a sign-in and spoil it.
+const TOLD: Rate = Rate { burst: 8, refill: std::time::Duration::from_secs(15 * 60), keys: 4 * 1024 };
 
 /// Sources whose registrations are counted at once.
 const REGISTERING_SOURCES: usize = 64 * 1024;
@@ -65,6 +73,9 @@ pub enum StartError {
     /// Access tokens would outlive what is remembered of revocations.
     #[error("access tokens may live for {} hours at the most", LONGEST_ACCESS_TOKEN.as_secs() / 3600)]
     AccessTokenLife,
+    /// An identity provider.
+    #[error("the provider `{0}` cannot be used: {1}")]
+    Provider(String, portcullis_sso::Fault),
     /// Too many conflicts.
     #[error("the store changes under us: is another server using it?")]
     Contended,
@@ -96,6 +107,11 @@ pub struct App {
     pub(crate) passwords: Passwords,
     pub(crate) registrations: Buckets<Prefix>,
     pub(crate) sign_ins: SignInThrottle,
+    pub(crate) providers: Providers,
+    pub(crate) handoffs: Buckets<Prefix>,
+    /// How often a word about a provider was told to the trail.
+    pub(crate) told: Buckets<(String, &'static str)>,
+    pub(crate) trials: Trials,
     pub(crate) fingerprint_key: [u8; 32],
     pub(crate) trail: Arc<Trail>,
     pub(crate) counters: Arc<Counters>,
@@ -129,6 +145,11 @@ impl App {
         let forget = forgotten(now);
         ensure_keys(&*store, &*entropy, &sealer, &settings, now).await?;
         let ring = Ring::open(&store.keys().await?, &sealer, forget)?;
+        let providers =
+            Providers::new(&settings, &fetcher).map_err(|(name, fault)| StartError::Provider(name, fault))?;
+        if settings.all_providers {
+            configure(&*store, &providers, now).await?;
+        }
         let cuts = Arc::new(Cuts::new(Arc::clone(&clock)));
         let following = Arc::clone(&cuts);
         store.follow_cuts(Arc::new(move |made| following.apply(made)));
@@ -154,6 +175,10 @@ impl App {
                 refill: std::time::Duration::from_secs(1) / settings.registration.per_second.max(1),
                 keys: REGISTERING_SOURCES,
             }),
+            providers,
+            handoffs: Buckets::new(HANDOFFS),
+            told: Buckets::new(TOLD),
+            trials: Trials::default(),
             sign_ins: SignInThrottle::new(settings.sign_in.failures, settings.sign_in.window),
             trail: Arc::new(trail),
             counters: Arc::new(counters),
@@ -268,6 +293,24 @@ impl App {
 /// they were made.
 pub(crate) fn forgotten(now: UnixTime) -> UnixTime {
     now - LONGEST_ACCESS_TOKEN - std::time::Duration::from_secs(CLOCK_LEEWAY.unsigned_abs())
+}
+
+/// Brings the records of providers up to date: one that is gone lets nobody act who came through it.
+async fn configure(store: &dyn Store, providers: &Providers, now: UnixTime) -> Result<(), StartError> {
+    let configured: Vec<_> =
+        providers.all().iter().map(|one| (one.issuer.clone(), one.name.clone())).collect();
+    for _ in 0..DECISION_TRIES {
+        let verdict = federation::configure(&store.providers().await?, &configured, now);
+        if verdict.is_silent() {
+            return Ok(());
+        }
+        match store.commit(verdict.expects, verdict.writes).await {
+            Ok(_) => return Ok(()),
+            Err(CommitError::Conflict) => {}
+            Err(CommitError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(StartError::Contended)
 }
 
 /// An active key and one published next, for ES256 always and for RS256 once a resource asks for it.

@@ -16,6 +16,7 @@ mod entropy;
 mod keyring;
 pub mod page;
 mod password;
+mod provider;
 mod reply;
 mod request;
 mod routes;
@@ -27,6 +28,7 @@ pub use app::{App, Parts, StartError};
 pub use entropy::Entropy;
 pub use keyring::KeyringError;
 pub use portcullis_guard::Clock;
+pub use provider::{ProviderKind, ProviderSettings};
 pub use settings::{
     AuditSettings, Calls, IpNetwork, NotANetwork, RegistrationSettings, Settings, SignInSettings, WhenFull,
 };

@@ -59,8 +59,18 @@ fn forwarded_address(item: &str) -> Option<IpAddr> {
 #[derive(Debug)]
 pub(crate) struct Unreadable(pub(crate) StatusCode, pub(crate) &'static str);
 
+/// Longest form that carries a SAML response, in bytes: 256 KiB of it in base64 whose `+` and `/` are escaped, and the
+/// relay state.
+#[cfg(feature = "saml")]
+pub(crate) const SAML_FORM: usize = 512 * 1024;
+
 /// Reads a form body: the right media type, bounded, well-formed.
 pub(crate) async fn form(headers: &HeaderMap, body: Body) -> Result<Form, Unreadable> {
+    form_of(headers, body, limit::FORM_BODY).await
+}
+
+/// Reads a form body of at most so many bytes.
+pub(crate) async fn form_of(headers: &HeaderMap, body: Body, most: usize) -> Result<Form, Unreadable> {
     let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = media.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
@@ -71,7 +81,7 @@ pub(crate) async fn form(headers: &HeaderMap, body: Body) -> Result<Form, Unread
             "The body must be application/x-www-form-urlencoded.",
         ));
     }
-    let body = bytes(body, limit::FORM_BODY).await?;
+    let body = bytes(body, most).await?;
     Form::parse(&body).map_err(|_| Unreadable(StatusCode::BAD_REQUEST, "The body is not a well-formed form."))
 }
 

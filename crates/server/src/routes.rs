@@ -20,11 +20,13 @@ use portcullis_wire::limit;
 use crate::app::App;
 use crate::endpoint::fault::Fault;
 use crate::endpoint::{
-    account, approve, authorize, consent, documents, introspect, manage, register, revoke, setup, sign_in,
-    start, token,
+    account, approve, authorize, consent, documents, introspect, manage, provider, register, revoke, setup,
+    sign_in, start, token,
 };
 use crate::page::{Fact, logo, stylesheet};
 use crate::reply;
+#[cfg(feature = "saml")]
+use crate::request::SAML_FORM;
 use crate::request::{HostVerdict, bytes, host};
 
 impl App {
@@ -37,6 +39,9 @@ impl App {
             .route(&home, get(start::page))
             .route(&at("/authorize"), get(authorize::endpoint).post(authorize::endpoint))
             .route(&at("/sign-in"), get(sign_in::page).post(sign_in::submit))
+            .route(&at("/sign-in/with"), post(provider::with::submit))
+            .route(&at("/sign-in/test"), get(provider::trial::page).post(provider::trial::submit))
+            .route(&at("/callback/{name}"), get(provider::callback::endpoint))
             .route(&at("/sign-out"), post(sign_in::sign_out))
             .route(&at("/consent"), get(consent::page).post(consent::submit))
             .route(&at("/approve"), get(approve::page).post(approve::submit))
@@ -51,6 +56,11 @@ impl App {
             .route(&at(&stylesheet().path), get(async || documents::asset(stylesheet())))
             .route(&at(&logo().path), get(async || documents::asset(logo())))
             .fallback(missing);
+        #[cfg(feature = "saml")]
+        let pages = pages
+            .route(&at("/saml/{name}/metadata"), get(provider::metadata::endpoint))
+            .route(&at("/saml/{name}/acs"), post(provider::acs::post))
+            .route(&at("/saml/{name}/done"), get(provider::acs::done));
         // Cross-origin use is for what holds no cookie: metadata, keys, registration, tokens (threats, control 49).
         let mut open = Router::new()
             .route(&at("/token"), post(token::endpoint).options(preflight))
@@ -141,7 +151,8 @@ async fn cross_origin(request: Request, next: Next) -> Response {
 async fn own_host(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let page = wants_page(&request);
     let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-    let request = match whole(request).await {
+    let most = longest(&app, request.uri().path());
+    let request = match whole(request, most).await {
         Ok(request) => request,
         Err(refused) => return refused,
     };
@@ -168,11 +179,11 @@ async fn own_host(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     response
 }
 
-/// The request with its body read to the end. None of ours is longer than a form, and a server that answers before
+/// The request with its body read to the end. None of ours is longer than `most`, and a server that answers before
 /// it has read must close the connection: clients that write headers and body apart then lose their next request.
-async fn whole(request: Request) -> Result<Request, Response> {
+async fn whole(request: Request, most: usize) -> Result<Request, Response> {
     let (parts, body) = request.into_parts();
-    match bytes(body, limit::FORM_BODY).await {
+    match bytes(body, most).await {
         Ok(body) => Ok(Request::from_parts(parts, Body::from(body))),
         Err(fault) => {
             let mut response = reply::unreadable(&fault);
@@ -182,6 +193,21 @@ async fn whole(request: Request) -> Result<Request, Response> {
             Err(response)
         }
     }
+}
+
+/// Longest body at a path, in bytes: only a SAML response is longer than a form of ours.
+#[cfg_attr(not(feature = "saml"), expect(unused_variables, reason = "no path takes more"))]
+fn longest(app: &App, path: &str) -> usize {
+    #[cfg(feature = "saml")]
+    {
+        let base = app.settings.base();
+        let name =
+            path.strip_prefix(&base).and_then(|path| path.strip_prefix("/saml/")?.strip_suffix("/acs"));
+        if name.is_some_and(|name| app.providers.find(name).is_some()) {
+            return SAML_FORM;
+        }
+    }
+    limit::FORM_BODY
 }
 
 /// The URL of a path, under the issuer's own name.

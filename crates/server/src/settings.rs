@@ -10,6 +10,8 @@ use portcullis_rules::settings::Lifetimes;
 use portcullis_wire::redirect::WELL_KNOWN_SCHEMES;
 use portcullis_wire::resource::Issuer;
 
+use crate::provider::ProviderSettings;
+
 /// An address block in CIDR notation, for `trusted_proxies`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IpNetwork {
@@ -59,9 +61,11 @@ pub struct RegistrationSettings {
     pub per_second: u32,
 }
 
-/// How often one source may fail to sign in to one account.
+/// How people sign in with a name and a password, and how often one source may fail to sign in to one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignInSettings {
+    /// Whether they may at all; the set-up link works either way.
+    pub passwords: bool,
     /// Failures before it must wait.
     pub failures: u32,
     /// The time over which they are counted.
@@ -127,6 +131,11 @@ pub struct Settings {
     pub registration: RegistrationSettings,
     /// Signing in.
     pub sign_in: SignInSettings,
+    /// The identity providers people sign in through.
+    pub providers: Vec<ProviderSettings>,
+    /// Whether these are all there are. One that is in the records and not among them is then gone, and whoever came
+    /// through it may no longer act. Not so for a command at rest, which does not know them.
+    pub all_providers: bool,
     /// The audit trail.
     pub audit: AuditSettings,
     /// What agents may use in a window of time.
@@ -148,7 +157,9 @@ impl Settings {
             catalog,
             lifetimes: Lifetimes::default(),
             registration: RegistrationSettings { allowed: true, burst: 60, per_second: 2 },
-            sign_in: SignInSettings { failures: 5, window: Duration::from_secs(15 * 60) },
+            sign_in: SignInSettings { passwords: true, failures: 5, window: Duration::from_secs(15 * 60) },
+            providers: Vec::new(),
+            all_providers: true,
             audit: AuditSettings::default(),
             limits: Vec::new(),
             schemes: WELL_KNOWN_SCHEMES.iter().map(|scheme| (*scheme).to_owned()).collect(),

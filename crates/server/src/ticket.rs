@@ -36,6 +36,11 @@ pub(crate) enum Purpose {
     },
     /// The forms of the account page.
     Account,
+    /// The form that begins a trial of a provider.
+    Trial {
+        /// Which trial: what the address of its page named.
+        walk: String,
+    },
     /// The set-up form; the link's digest and number stand in it, not the link.
     Setup {
         /// The link's row.

@@ -27,7 +27,7 @@ use crate::endpoint::approve::questions;
 use crate::endpoint::fault::{Fault, render};
 use crate::entropy::EntropyShapes as _;
 use crate::page::{
-    Account, AccountClient, AgentLine, ClientFace, ClientKind, Notice, ResourceLine, WantedLine,
+    Account, AccountClient, AgentLine, Claim, ClientFace, ClientKind, Notice, ResourceLine, WantedLine,
 };
 use crate::reply;
 use crate::request::{BROWSER_LIFE, Visitor, form, is_own_form, set_cookie, source};
@@ -117,6 +117,11 @@ async fn show(
     let page = Account {
         host: app.settings.site(),
         name: user.name.clone(),
+        through: user.provider.as_ref().map(|link| {
+            let provider = app.providers.by_issuer(&link.issuer);
+            Claim::name(provider.map_or(link.issuer.as_str(), |provider| &provider.label))
+        }),
+        has_password: user.password.is_some() && app.settings.sign_in.passwords,
         clients: clients.into_iter().map(|(_, client)| client).collect(),
         resources: app
             .settings
@@ -350,6 +355,9 @@ pub(crate) async fn password(State(app): State<Arc<App>>, request: Request) -> R
         )
         .await;
     };
+    let Some(held) = user.password.clone().filter(|_| app.settings.sign_in.passwords) else {
+        return Fault::no_passwords().page(&app);
+    };
     if let Err(refusal) = people::password_fits(new) {
         return show(&app, &visitor, &user, problem(refusal), StatusCode::BAD_REQUEST, true).await;
     }
@@ -366,7 +374,7 @@ pub(crate) async fn password(State(app): State<Arc<App>>, request: Request) -> R
         .await;
     };
     let current: String = current.chars().take(limit::PASSWORD_MAX + 1).collect();
-    match app.passwords.matches(current, Some(user.password.clone()), Standing::Known).await {
+    match app.passwords.matches(current, Some(held.clone()), Standing::Known).await {
         Ok(true) => attempt.succeed(),
         Ok(false) => {
             attempt.fail(app.now());
@@ -385,7 +393,7 @@ pub(crate) async fn password(State(app): State<Arc<App>>, request: Request) -> R
     let Ok(hash) = app.passwords.hash(new.to_owned(), app.entropy.bytes()).await else {
         return Fault::unavailable().page(&app);
     };
-    let proven = user.password.digest();
+    let proven = held.digest();
     let outcome = app
         .settle(
             |store| store.user(user.id),

@@ -23,7 +23,7 @@ use crate::entropy::EntropyShapes as _;
 use crate::page::Fact;
 use crate::reply;
 use crate::request::{BROWSER_LIFE, Visitor, form, set_cookie, source};
-use crate::ticket::{PendingRequest, Purpose};
+use crate::ticket::{Holder, PendingRequest, Purpose};
 
 /// Reads an authorization request, from the query or (RFC 6749 §3.1 allows it) from a form.
 pub(crate) async fn endpoint(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -138,7 +138,12 @@ pub(crate) fn onward(app: &App, page: &str, pending: PendingRequest, visitor: &V
 
 /// The URL of a page with a ticket of this browser in it, whoever will be signed in there.
 pub(crate) fn sealed_into(app: &App, page: &str, purpose: Purpose, visitor: &Visitor) -> String {
-    let holder = crate::ticket::Holder { session: None, ..visitor.holder() };
+    sealed_for(app, page, purpose, visitor.holder())
+}
+
+/// The same, for a browser that is known by what stands for its cookie.
+pub(crate) fn sealed_for(app: &App, page: &str, purpose: Purpose, holder: Holder) -> String {
+    let holder = Holder { session: None, ..holder };
     let ticket =
         app.tickets.make(purpose, holder, app.now() + app.settings.lifetimes.form, app.entropy.bytes());
     format!("{}?request={ticket}", app.settings.url(page))

@@ -7,7 +7,7 @@ use portcullis_rules::refusal::Refusal;
 use crate::app::App;
 use crate::client::DocumentFault;
 use crate::entropy::EntropyShapes as _;
-use crate::page::{ErrorPage, Fact, Template};
+use crate::page::{BackLink, ErrorPage, Fact, Template};
 use crate::reply;
 use crate::view::moment;
 
@@ -17,18 +17,23 @@ pub(crate) struct Fault {
     pub(crate) code: &'static str,
     pub(crate) title: &'static str,
     pub(crate) what: String,
-    pub(crate) why: Option<&'static str>,
+    pub(crate) why: Option<String>,
     pub(crate) who_acts: &'static str,
-    pub(crate) next: Vec<&'static str>,
+    pub(crate) next: Vec<String>,
     pub(crate) facts: Vec<Fact>,
+    pub(crate) back: Option<BackLink>,
+    pub(crate) retry_after: Option<u64>,
 }
 
+/// What a browser is told to wait after a 503, in seconds.
+const RETRY_SOON: u64 = 2;
+
 const MAKER: &str = "The maker of the app. You did nothing wrong and need not change a setting here.";
-const YOU: &str = "You: it takes a minute.";
-const OPERATOR: &str = "Whoever runs this server.";
+pub(crate) const YOU: &str = "You: it takes a minute.";
+pub(crate) const OPERATOR: &str = "Whoever runs this server.";
 
 impl Fault {
-    fn new(
+    pub(crate) fn new(
         status: StatusCode,
         code: &'static str,
         title: &'static str,
@@ -36,7 +41,18 @@ impl Fault {
         who_acts: &'static str,
         next: Vec<&'static str>,
     ) -> Self {
-        Self { status, code, title, what: what.to_owned(), why: None, who_acts, next, facts: Vec::new() }
+        Self {
+            status,
+            code,
+            title,
+            what: what.to_owned(),
+            why: None,
+            who_acts,
+            next: next.into_iter().map(str::to_owned).collect(),
+            facts: Vec::new(),
+            back: None,
+            retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_SOON),
+        }
     }
 
     /// Adds what the request said.
@@ -69,7 +85,7 @@ impl Fault {
             ),
             _ => Self {
                 why: Some(
-                    "That could be a mistake in the app, or somebody trying to catch the answer. So we stay here and send nothing.",
+                    "That could be a mistake in the app, or somebody trying to catch the answer. So we stay here and send nothing.".to_owned(),
                 ),
                 ..Self::new(
                     StatusCode::BAD_REQUEST,
@@ -126,6 +142,18 @@ impl Fault {
             "It was used already, is older than ten minutes, or was opened in another browser.",
             YOU,
             vec!["Go back to the app and connect again, or open this server's first page."],
+        )
+    }
+
+    /// A password, where nobody signs in with one.
+    pub(crate) fn no_passwords() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "E-NO-PASSWORDS",
+            "Nobody signs in with a password here",
+            "People sign in to this server through their company.",
+            YOU,
+            vec!["Open the sign-in page again, and choose your company there."],
         )
     }
 
@@ -237,18 +265,19 @@ impl Fault {
             code: self.code,
             title: self.title.to_owned(),
             what: self.what,
-            why: self.why.map(str::to_owned),
+            why: self.why,
             who_acts: self.who_acts.to_owned(),
-            next: self.next.into_iter().map(str::to_owned).collect(),
+            next: self.next,
             facts: self.facts,
             request_id: app.entropy.text(),
             at_text: moment(app.now()),
             nothing_shared: true,
+            back: self.back,
         };
         tracing::info!(code = self.code, request = page.request_id, "an error page was shown");
         let mut response = render(&page, status, None);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("2"));
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(http::header::RETRY_AFTER, http::HeaderValue::from(seconds));
         }
         response
     }

@@ -8,6 +8,7 @@ pub(crate) mod documents;
 pub(crate) mod fault;
 pub(crate) mod introspect;
 pub(crate) mod manage;
+pub(crate) mod provider;
 pub(crate) mod register;
 pub(crate) mod revoke;
 pub(crate) mod setup;

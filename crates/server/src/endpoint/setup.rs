@@ -121,15 +121,7 @@ pub(crate) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
             |store| store.setup_facts(Some(number)),
             |facts, now| {
                 let id = UserId::from_number(app.entropy.secret_number());
-                let first = User {
-                    id,
-                    name: fit_name.clone(),
-                    password: hash.clone(),
-                    admin: true,
-                    enabled: true,
-                    groups: std::collections::BTreeSet::new(),
-                    created_at: now,
-                };
+                let first = User { admin: true, ..User::new(id, fit_name.clone(), Some(hash.clone()), now) };
                 people::set_up(
                     &digest,
                     first,
@@ -142,7 +134,9 @@ pub(crate) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
         )
         .await;
     match outcome {
-        Ok(Ok(_)) => signed_in(&app, reply::see_other(&app.settings.url("/account")), &visitor, &fresh, &key),
+        Ok(Ok(_)) => {
+            signed_in(&app, reply::see_other(&app.settings.url("/account")), &visitor, &fresh, Some(&key))
+        }
         Ok(Err(Refusal::LinkDead | Refusal::UserUnknown)) => Fault::link().page(&app),
         Ok(Err(refusal)) => {
             show(

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
 use portcullis_jose::mint::{Opaque, Session};
-use portcullis_rules::model::account_key;
+use portcullis_rules::model::{PasswordHash, account_key};
 use portcullis_rules::people::{self, FreshSession, SigningIn};
 use portcullis_rules::refusal::Refusal;
 use portcullis_store::BrowserAsk;
@@ -48,18 +48,40 @@ pub(crate) async fn page(State(app): State<Arc<App>>, request: Request) -> Respo
             _ => return Fault::form().page(&app),
         },
     };
-    show(&app, &visitor, behind, "", None, StatusCode::OK, source(&app, &parts)).await
+    show(&app, &visitor, Shown::new(behind, StatusCode::OK), source(&app, &parts)).await
 }
 
-async fn show(
-    app: &App,
-    visitor: &Visitor,
+/// What the page shows of an attempt before.
+pub(crate) struct Shown {
     behind: Option<Behind>,
-    name: &str,
-    fault: Option<SignInFault>,
     status: StatusCode,
-    source: IpAddr,
-) -> Response {
+    name: String,
+    fault: Option<SignInFault>,
+    address: String,
+    address_fault: Option<String>,
+}
+
+impl Shown {
+    /// Nothing yet.
+    pub(crate) fn new(behind: Option<Behind>, status: StatusCode) -> Self {
+        Self { behind, status, name: String::new(), fault: None, address: String::new(), address_fault: None }
+    }
+
+    /// A name that was typed, and why that did not work.
+    fn failed(self, name: &str, fault: &str) -> Self {
+        let fault = SignInFault { text: fault.to_owned(), retry_after: None };
+        Self { name: name.to_owned(), fault: Some(fault), ..self }
+    }
+
+    /// A work address that was typed, and why that led nowhere.
+    pub(crate) fn lost(self, address: &str, fault: &str) -> Self {
+        Self { address: address.to_owned(), address_fault: Some(fault.to_owned()), ..self }
+    }
+}
+
+/// Shows the page.
+pub(crate) async fn show(app: &App, visitor: &Visitor, shown: Shown, source: IpAddr) -> Response {
+    let Shown { behind, status, name, fault, address, address_fault } = shown;
     let pending = behind.as_ref().and_then(Behind::request);
     let client = pending.map(|pending| pending.asked.client.clone());
     let facts = match app.store.browser_facts(BrowserAsk { client, session: None, ticket: None }).await {
@@ -69,7 +91,7 @@ async fn show(
             return Fault::unavailable().page(app);
         }
     };
-    let response = if facts.has_users {
+    let response = if facts.has_users || !app.providers.is_empty() {
         let waiting = match pending {
             Some(pending) => waiting(app, pending, facts.client, source).await,
             None => None,
@@ -88,8 +110,12 @@ async fn show(
             question,
             stop: waiting.is_some(),
             waiting,
+            providers: app.providers.buttons(),
+            work_address: app.providers.have_domains().then_some(address),
+            address_fault,
+            passwords: app.settings.sign_in.passwords,
             ticket,
-            name_prefill: name.to_owned(),
+            name_prefill: name,
             fault,
         };
         render(&page, status, leads_to.as_ref())
@@ -152,6 +178,9 @@ pub(crate) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
             app.settings.issuer.as_str(),
         ));
     }
+    if !app.settings.sign_in.passwords {
+        return Fault::no_passwords().page(&app);
+    }
     attempt(&app, &visitor, &form, ticket, behind, source(&app, &parts)).await
 }
 
@@ -164,8 +193,9 @@ async fn attempt(
     source: IpAddr,
 ) -> Response {
     let (Ok(Some(name)), Ok(Some(password))) = (form.one("name"), form.one("password")) else {
-        let fault = SignInFault { text: "Enter your name and your password.".to_owned(), retry_after: None };
-        return show(app, visitor, behind, "", Some(fault), StatusCode::BAD_REQUEST, source).await;
+        let shown =
+            Shown::new(behind, StatusCode::BAD_REQUEST).failed("", "Enter your name and your password.");
+        return show(app, visitor, shown, source).await;
     };
     let key = account_key(&name.chars().take(limit::ACCOUNT_NAME + 1).collect::<String>());
     // A browser that signed in to this account before has a counter of its own: strangers never slow it.
@@ -190,16 +220,16 @@ async fn attempt(
     }
     let fits = password.chars().count() <= limit::PASSWORD_MAX;
     let text = if fits { password.to_owned() } else { String::new() };
-    let hash = facts.user.as_ref().map(|user| user.password.clone());
+    let hash = facts.user.as_ref().and_then(|user| user.password.clone());
     let Ok(matches) = app.passwords.matches(text, hash, standing).await else {
         return slowed(app, visitor, behind, name, Duration::from_secs(2), source).await;
     };
-    let user = facts.user.filter(|user| matches && fits && user.enabled);
+    let user = facts.user.filter(|user| matches && fits && user.stands(app.now()));
     let (attempt, tell) = match user {
         Some(_) => (Some(attempt), false),
         None => (None, attempt.fail(app.now())),
     };
-    let proven = user.map(|user| user.password.digest());
+    let proven = user.and_then(|user| user.password.as_ref().map(PasswordHash::digest));
     let fresh = app.mint.mint::<Session>(app.entropy.number(app.now()), app.entropy.bytes());
     let session = app.mint.read::<Session>(fresh.expose()).map_or(0, |presented| presented.number);
     let opened = FreshSession { id: SessionId::from_number(session), digest: fresh.digest() };
@@ -216,12 +246,7 @@ async fn attempt(
             if let Some(attempt) = attempt {
                 attempt.succeed();
             }
-            let next = match behind {
-                Some(Behind::Request(pending)) => onward(app, "/consent", pending, visitor),
-                Some(Behind::Question(id)) => crate::endpoint::approve::address(app, id),
-                None => app.settings.url("/account"),
-            };
-            signed_in(app, reply::see_other(&next), visitor, &fresh, &key)
+            signed_in(app, reply::see_other(&after(app, behind, visitor)), visitor, &fresh, Some(&key))
         }
         Ok(Err(Refusal::FormSpent)) => Fault::form().page(app),
         Ok(Err(_)) => {
@@ -229,9 +254,9 @@ async fn attempt(
             if let Some(attempt) = attempt {
                 attempt.fail(app.now());
             }
-            let fault =
-                SignInFault { text: "Name and password do not go together.".to_owned(), retry_after: None };
-            show(app, visitor, behind, name, Some(fault), StatusCode::FORBIDDEN, source).await
+            let shown = Shown::new(behind, StatusCode::FORBIDDEN)
+                .failed(name, "Name and password do not go together.");
+            show(app, visitor, shown, source).await
         }
         Err(Unavailable) => Fault::unavailable().page(app),
     }
@@ -249,10 +274,23 @@ async fn slowed(
         text: "There were too many failed attempts.".to_owned(),
         retry_after: Some(wait.as_secs().max(1)),
     };
-    let mut response =
-        show(app, visitor, behind, name, Some(fault), StatusCode::TOO_MANY_REQUESTS, source).await;
+    let shown = Shown {
+        name: name.to_owned(),
+        fault: Some(fault),
+        ..Shown::new(behind, StatusCode::TOO_MANY_REQUESTS)
+    };
+    let mut response = show(app, visitor, shown, source).await;
     response.headers_mut().insert(http::header::RETRY_AFTER, http::HeaderValue::from(wait.as_secs().max(1)));
     response
+}
+
+/// Where a person goes who has just signed in.
+pub(crate) fn after(app: &App, behind: Option<Behind>, visitor: &Visitor) -> String {
+    match behind {
+        Some(Behind::Request(pending)) => onward(app, "/consent", pending, visitor),
+        Some(Behind::Question(id)) => crate::endpoint::approve::address(app, id),
+        None => app.settings.url("/account"),
+    }
 }
 
 /// What our note says: this browser signed in to this account then.
@@ -270,21 +308,24 @@ fn knows(app: &App, visitor: &Visitor, key: &str) -> bool {
     *told == note(&visitor.digest(), key, at) && app.now() < at + Duration::from_secs(KNOWN_LIFE)
 }
 
-/// Sets the cookies of a new session: its id is new, whatever the browser held before (threats, control 47).
+/// Sets the cookies of a new session: its id is new, whatever the browser held before (threats, control 47). `key` is
+/// the account whose password this browser has just shown to know, if it was one.
 pub(crate) fn signed_in(
     app: &App,
     response: Response,
     visitor: &Visitor,
     session: &Opaque<Session>,
-    key: &str,
+    key: Option<&str>,
 ) -> Response {
-    let note = app.sealer.seal(KNOWN, app.entropy.bytes(), &note(&visitor.digest(), key, app.now()));
-    let response = reply::with_cookie(
+    let mut response = reply::with_cookie(
         response,
         &set_cookie(app, "session", session.expose(), app.settings.lifetimes.session.as_secs()),
     );
-    let response =
-        reply::with_cookie(response, &set_cookie(app, "known", &base64url::encode(&note), KNOWN_LIFE));
+    if let Some(key) = key {
+        let note = app.sealer.seal(KNOWN, app.entropy.bytes(), &note(&visitor.digest(), key, app.now()));
+        response =
+            reply::with_cookie(response, &set_cookie(app, "known", &base64url::encode(&note), KNOWN_LIFE));
+    }
     // The note is about this browser's own cookie, so it must be the one that comes back.
     match &visitor.fresh {
         Some(fresh) => {

@@ -12,6 +12,10 @@ pub struct Account {
     pub host: Site,
     /// The name of the account.
     pub name: String,
+    /// The provider through which the person signs in, by the label its owner gave it.
+    pub through: Option<Claim>,
+    /// Whether there is a password to change.
+    pub has_password: bool,
     /// The connected agents, by client.
     pub clients: Vec<AccountClient>,
     /// Calls that wait for this person's answer, oldest first.
@@ -153,6 +157,8 @@ impl Account {
         let full = || Self {
             host: "auth.acme.example".into(),
             name: "alex".into(),
+            through: None,
+            has_password: true,
             clients: vec![
                 AccountClient {
                     is_personal: false,
@@ -214,6 +220,7 @@ impl Account {
             ),
             ("account-busy", busy()),
             ("account-none", Self { clients: Vec::new(), ..full() }),
+            ("account-company", Self { through: Some(Claim::name("Acme")), has_password: false, ..full() }),
             (
                 "account-hostile",
                 Self {
@@ -261,6 +268,13 @@ mod tests {
         assert_eq!(html.matches(r#"action="/account/rename""#).count(), 3);
         assert!(html.contains("3 agents may act for you."));
         assert!(html.contains("All 3 agents stop"));
+    }
+
+    #[test]
+    fn who_came_through_a_company_is_told_so_and_is_offered_no_password() {
+        let html = html("account-company");
+        assert!(html.contains(r#"through <bdi class="untrusted">Acme</bdi>"#));
+        assert!(!html.contains("/account/password"));
     }
 
     #[test]

@@ -31,6 +31,17 @@ pub struct ErrorPage {
     pub at_text: String,
     /// Whether the client got nothing at all.
     pub nothing_shared: bool,
+    /// A way back to what the person was about, where there is one.
+    pub back: Option<BackLink>,
+}
+
+/// A link to a page of ours.
+#[derive(Clone, Debug)]
+pub struct BackLink {
+    /// Where to.
+    pub href: String,
+    /// What stands on it.
+    pub text: &'static str,
 }
 
 /// One thing the request said.
@@ -87,6 +98,7 @@ impl ErrorPage {
             request_id: "7Q4M-2KXD-9P1B".into(),
             at_text: "2026-05-12 14:05:31 UTC".into(),
             nothing_shared: true,
+            back: None,
         }
         };
         vec![
@@ -103,6 +115,21 @@ impl ErrorPage {
                     next: vec!["Wait a few seconds.".into(), "Then load this page again.".into()],
                     facts: Vec::new(),
                     nothing_shared: false,
+                    ..plain()
+                },
+            ),
+            (
+                "error-provider",
+                Self {
+                    status: 403,
+                    code: "access_denied",
+                    title: "You were not signed in".into(),
+                    what: "At Acme, somebody pressed Cancel, or Acme refuses to sign you in here.".into(),
+                    why: None,
+                    who_acts: "You: try again, or sign in another way.".into(),
+                    next: vec!["Go back and choose again. What you were about to do waits there.".into()],
+                    facts: vec![Fact::text("Through", "Acme")],
+                    back: Some(BackLink { href: "/sign-in".into(), text: "Back to sign-in" }),
                     ..plain()
                 },
             ),
@@ -148,7 +175,7 @@ mod tests {
 
     #[test]
     fn t_client_text_in_an_error_stays_text() {
-        let html = ErrorPage::samples().remove(2).1.render().unwrap();
+        let html = ErrorPage::samples().remove(3).1.render().unwrap();
         assert!(html.contains("&#60;script&#62;"));
         assert!(!html.contains('\u{202e}'));
         assert!(html.contains("…"));

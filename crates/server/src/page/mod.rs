@@ -17,6 +17,7 @@ mod empty;
 mod error;
 mod exact;
 mod face;
+mod leaving;
 mod paste;
 mod right;
 mod setup;
@@ -24,6 +25,7 @@ mod sign_in;
 mod signed_out;
 mod site;
 mod start;
+mod trial;
 
 pub use account::{Account, AccountClient, AgentLine, Notice, Question, ResourceLine, WantedLine};
 pub use approve::{Answered, Approve, ArgumentLine, Outcome, ShownCall, ShownValue};
@@ -33,16 +35,18 @@ pub use claim::Claim;
 pub use closed::Closed;
 pub use consent::{Consent, Replaceable};
 pub use empty::Empty;
-pub use error::{ErrorPage, Fact};
+pub use error::{BackLink, ErrorPage, Fact};
 pub use exact::Exact;
 pub use face::{ClientFace, ClientKind};
+pub use leaving::Leaving;
 pub use paste::{PasteLine, paste_lines};
 pub use right::{RightGroup, RightKind, ScopeLine, groups};
 pub use setup::Setup;
-pub use sign_in::{SignIn, SignInFault, Waiting};
+pub use sign_in::{ProviderButton, SignIn, SignInFault, Waiting};
 pub use signed_out::SignedOut;
 pub use site::Site;
 pub use start::{Start, StartResource};
+pub use trial::{Trial, Tried};
 
 /// Longest name a person may sign in with, in characters, as the forms enforce it.
 pub const NAME_MAX: usize = 128;
@@ -50,6 +54,8 @@ pub const NAME_MAX: usize = 128;
 pub const PASSWORD_MIN: usize = 12;
 /// Longest password the forms take, in characters, so that hashing has a bound.
 pub const PASSWORD_MAX: usize = 128;
+/// Longest work address the form takes, in characters (RFC 5321 §4.5.3.1.3).
+pub const ADDRESS_MAX: usize = 254;
 /// Longest label a person may give an agent, in characters.
 pub const LABEL_MAX: usize = 64;
 
@@ -81,6 +87,9 @@ pub fn all_samples() -> Result<Vec<(&'static str, String)>, askama::Error> {
     add!(Empty);
     add!(Setup);
     add!(SignIn);
+    add!(Leaving);
+    add!(Trial);
+    add!(Tried);
     add!(Consent);
     add!(Account);
     add!(Approve);

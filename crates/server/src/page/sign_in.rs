@@ -1,8 +1,9 @@
 //! Sign in: who waits, a name and a password.
 
-use super::{ClientFace, ClientKind, Site, Template, hostile, initial_of};
+use super::{Claim, ClientFace, ClientKind, Site, Template, hostile, initial_of};
 
-/// `/sign-in`. The form posts `ticket`, `name`, `password` and `answer` (`sign-in` or `stop`) to the same path.
+/// `/sign-in`. The form posts `ticket`, `name`, `password` and `answer` (`sign-in` or `stop`) to the same path; the
+/// forms above it post `ticket`, and `provider` or `address`, to `/sign-in/with`.
 #[derive(Debug, Template)]
 #[template(path = "sign_in.html")]
 pub struct SignIn {
@@ -12,7 +13,15 @@ pub struct SignIn {
     pub waiting: Option<Waiting>,
     /// Whether a call of an agent waits behind it for the person's answer.
     pub question: bool,
-    /// The form's ticket against forgery.
+    /// Through whom else one may sign in here; shown before the password, since who has a company uses it.
+    pub providers: Vec<ProviderButton>,
+    /// The work address typed before, where a provider can be found by it; none where none can.
+    pub work_address: Option<String>,
+    /// Why the work address led nowhere.
+    pub address_fault: Option<String>,
+    /// Whether people may sign in with a name and a password.
+    pub passwords: bool,
+    /// The forms' ticket against forgery.
     pub ticket: String,
     /// What the person typed as name before.
     pub name_prefill: String,
@@ -20,6 +29,23 @@ pub struct SignIn {
     pub fault: Option<SignInFault>,
     /// Whether the person may stop here and be sent back to the waiting client with `access_denied`.
     pub stop: bool,
+}
+
+/// One provider.
+#[derive(Clone, Debug)]
+pub struct ProviderButton {
+    /// What the form posts: small letters, digits and `-`.
+    pub name: String,
+    /// What its owner calls it.
+    pub label: Claim,
+}
+
+impl ProviderButton {
+    /// A button.
+    #[must_use]
+    pub fn new(name: &str, label: &str) -> Self {
+        Self { name: name.to_owned(), label: Claim::name(label) }
+    }
 }
 
 /// Who waits for this sign-in.
@@ -70,6 +96,10 @@ impl SignIn {
                 resource_name: "Acme Notes".into(),
             }),
             question: false,
+            providers: Vec::new(),
+            work_address: None,
+            address_fault: None,
+            passwords: true,
             ticket: "t1".into(),
             name_prefill: String::new(),
             fault: None,
@@ -78,10 +108,26 @@ impl SignIn {
         let fault =
             SignInFault { text: "That name and password do not go together.".into(), retry_after: None };
         let wait = SignInFault { text: "Too many tries for this name.".into(), retry_after: Some(95) };
+        let companies =
+            || vec![ProviderButton::new("acme", "Acme"), ProviderButton::new("acme-labs", "Acme Labs")];
         let hostile = ClientFace::new(hostile::MARKUP, None, ClientKind::ThisComputer);
         vec![
             ("sign-in", plain()),
             ("sign-in-alone", Self { waiting: None, stop: false, ..plain() }),
+            (
+                "sign-in-companies",
+                Self { providers: companies(), work_address: Some(String::new()), ..plain() },
+            ),
+            ("sign-in-companies-alone", Self { providers: companies(), passwords: false, ..plain() }),
+            (
+                "sign-in-address-fault",
+                Self {
+                    providers: companies(),
+                    work_address: Some("alex@elsewhere.example".into()),
+                    address_fault: Some("No company that signs in here has that address.".into()),
+                    ..plain()
+                },
+            ),
             ("sign-in-question", Self { waiting: None, stop: false, question: true, ..plain() }),
             ("sign-in-fault", Self { name_prefill: "alex".into(), fault: Some(fault), ..plain() }),
             (
@@ -89,6 +135,11 @@ impl SignIn {
                 Self {
                     waiting: Some(Waiting { client: hostile, resource_name: hostile::long() }),
                     name_prefill: hostile::MARKUP.into(),
+                    providers: vec![
+                        ProviderButton::new("a", &hostile::long()),
+                        ProviderButton::new("b", hostile::BIDI),
+                    ],
+                    work_address: Some(hostile::MARKUP.into()),
                     fault: Some(wait),
                     ..plain()
                 },
@@ -153,6 +204,40 @@ mod tests {
         assert!(html.contains("<title>Not signed in: Sign in"));
         assert!(html.contains(r#"value="alex""#));
         assert!(html.contains(r#"aria-describedby="fault" aria-invalid="true""#));
+    }
+
+    #[test]
+    fn t_noscript_login_providers_are_plain_buttons_before_the_password() {
+        let html = html("sign-in-companies");
+        let at = |part: &str| html.find(part).unwrap_or_else(|| panic!("{part}"));
+        assert!(at(r#"name="provider" value="acme""#) < at(r#"name="password""#));
+        assert!(at(r#"name="address" type="email""#) < at(r#"name="password""#));
+        assert_eq!(html.matches(r#"action="/sign-in/with""#).count(), 2);
+        assert!(html.contains("Sign in with <bdi class=\"untrusted\">Acme Labs</bdi>"));
+    }
+
+    #[test]
+    fn without_passwords_there_is_no_password_form_and_one_may_still_stop() {
+        let html = html("sign-in-companies-alone");
+        for part in
+            [r#"name="password""#, r#"name="name""#, "setup-link", "or with a password", r#"name="address""#]
+        {
+            assert!(!html.contains(part), "{part}");
+        }
+        assert!(html.contains(r#"value="stop""#));
+    }
+
+    #[test]
+    fn without_providers_nothing_speaks_of_companies() {
+        let html = html("sign-in");
+        assert!(!html.contains("/sign-in/with") && !html.contains("or with a password"));
+    }
+
+    #[test]
+    fn an_address_that_leads_nowhere_is_said_at_its_field() {
+        let html = html("sign-in-address-fault");
+        assert!(html.contains(r#"aria-describedby="address-hint address-fault" aria-invalid="true""#));
+        assert!(html.contains(r#"value="alex@elsewhere.example""#));
     }
 
     #[test]
