@@ -8,6 +8,8 @@
 //! after they last proved themselves there as its setting says: of a lost job we hear at sign-in alone.
 
 mod arrive;
+#[cfg(test)]
+mod arrive_tests;
 mod link;
 mod name;
 mod provider;
