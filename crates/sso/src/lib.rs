@@ -11,9 +11,12 @@
 mod fault;
 mod finding;
 mod identity;
+pub mod mapping;
+pub mod oidc;
 #[cfg(feature = "saml")]
 pub mod saml;
 
 pub use fault::{Act, Fault};
 pub use finding::Finding;
 pub use identity::Identity;
+pub use mapping::{ClaimPath, Email, EmailTrust, Mapped, Mapping, Traced};
