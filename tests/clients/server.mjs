@@ -70,9 +70,9 @@ export class Server {
     this.issuer = document.authorization_servers[0];
   }
 
-  /** Starts `portcullis serve`; `config` is what stands in the file below `listen`. */
-  async serve(config, more = []) {
-    const port = await freePort();
+  /** Starts `portcullis serve` on `at` or a free port; `config` is what stands in the file below `listen`. */
+  async serve(config, more = [], at = undefined) {
+    const port = at ?? (await freePort());
     const file = path.join(path.dirname(this.log), "portcullis.toml");
     writeFileSync(file, `listen = "127.0.0.1:${port}"\n${config}`);
     const document = await this.#launch(port, ["serve", "--config", file, "--data-dir", this.data, ...more], "oauth-authorization-server");

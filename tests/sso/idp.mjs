@@ -48,15 +48,16 @@ export async function oidcProvider(directory, { people, callback }) {
 }
 
 /**
- * pysaml2's provider: resolves with `{ entity, metadata, origin, stop }`. `sp` is `{ entity, acs, metadata? }`; `manner`
- * names what it does wrong (see pysaml2_idp.py).
+ * pysaml2's provider: resolves with `{ entity, metadata, origin, stop }`. `sp` is `{ entity, acs }`, whose metadata is fetched
+ * where it is `published`; `manner` names what it does wrong (see pysaml2_idp.py).
  */
-export async function pysaml2(directory, { people, sp, manner = "right" }) {
+export async function pysaml2(directory, { people, sp, published = false, manner = "right" }) {
   const port = await freePort();
   const own = path.join(directory, `pysaml2-${manner}`);
   const { key, certificate } = await keys(own);
   const args = [path.join(here, "pysaml2_idp.py"), "--port", port, "--key", key, "--certificate", certificate, "--people", people.file];
   args.push("--sp", sp.entity, "--acs", sp.acs, "--manner", manner);
+  if (published) args.push("--sp-metadata", sp.entity);
   const child = await startChild(python, args.map(String), { ready: /listening/, log: path.join(directory, `pysaml2-${manner}.log`) });
   const origin = `http://localhost:${port}`;
   return { entity: `${origin}/metadata`, metadata: await text(`${origin}/metadata`), origin, stop: child.stop };

@@ -8,5 +8,6 @@ export const here = path.dirname(fileURLToPath(import.meta.url));
 /** The Python environment with the packages of requirements.txt. */
 export const pythonEnvironment = path.join(root, "target/sso-venv");
 export const python = path.join(pythonEnvironment, "bin/python");
-/** Where Debian puts SimpleSAMLphp. */
-export const simplesamlphp = "/usr/share/simplesamlphp";
+/** Debian's package of SimpleSAMLphp, unpacked and not installed. */
+export const unpacked = path.join(root, "target/sso-php");
+export const simplesamlphp = path.join(unpacked, "usr/share/simplesamlphp");

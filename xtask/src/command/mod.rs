@@ -13,6 +13,7 @@ pub(crate) mod rust;
 pub(crate) mod servers;
 pub(crate) mod settings;
 pub(crate) mod setup;
+pub(crate) mod sso;
 pub(crate) mod test;
 
 use std::process::{Command, ExitCode};
@@ -35,6 +36,7 @@ pub(crate) fn call(name: &str, words: &[&str]) -> ExitCode {
         "servers" => alone(|steps| servers::add(steps, words)),
         "settings" => alone(|steps| settings::add(steps, words)),
         "setup" => alone(setup::add),
+        "sso" => alone(|steps| sso::add(steps, words)),
         "test" => test::run(),
         other => {
             eprintln!("there is no command `{other}`\n");

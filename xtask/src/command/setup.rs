@@ -11,7 +11,7 @@ struct Need {
     found: fn() -> bool,
 }
 
-const NEEDS: [Need; 9] = [
+const NEEDS: [Need; 13] = [
     Need {
         package: "build-essential",
         found: || quiet("cc", &["--version"]) && quiet("make", &["--version"]),
@@ -22,8 +22,12 @@ const NEEDS: [Need; 9] = [
     Need { package: "fonts-dejavu-core", found: || Path::new("/usr/share/fonts/truetype/dejavu").exists() },
     Need { package: "nodejs", found: || quiet("node", &["--version"]) },
     Need { package: "npm", found: || quiet("npm", &["--version"]) },
+    Need { package: "openssl", found: || quiet("openssl", &["version"]) },
+    Need { package: "php-cli", found: || quiet("php", &["--version"]) },
+    Need { package: "php-xml", found: || quiet("php", &["-r", "exit(class_exists('DOMXPath') ? 0 : 1);"]) },
     Need { package: "python3-venv", found: || quiet("python3", &["-c", "import ensurepip, venv"]) },
     Need { package: "util-linux", found: || quiet("taskset", &["--version"]) },
+    Need { package: "xmlsec1", found: || quiet("xmlsec1", &["--version"]) },
 ];
 
 /// Installs what is missing; what cannot be installed is a failure.
@@ -43,6 +47,8 @@ pub(crate) fn add(steps: &mut Steps) {
     steps.program("crates of the rmcp client", &mut cargo(&client));
     let install = "import('./tests/clients/install.mjs').then((it) => it.install())";
     steps.program("clients and servers from npm and PyPI", &mut program("node", ["--eval", install]));
+    let install = "import('./tests/sso/install.mjs').then((it) => it.install())";
+    steps.program("identity providers from npm, PyPI and Debian", &mut program("node", ["--eval", install]));
 }
 
 /// The same words for root, or by way of `sudo` for everyone else.

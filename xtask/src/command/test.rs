@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{
-    architecture, bench, build_binary, clients, fuzz, ledger, new, pages, rust, servers, settings, setup,
+    architecture, bench, build_binary, clients, fuzz, ledger, new, pages, rust, servers, settings, setup, sso,
 };
 use crate::step::Steps;
 
@@ -22,6 +22,7 @@ pub(crate) fn run() -> ExitCode {
     clients::drive(&mut steps, &[]);
     servers::drive(&mut steps, &[]);
     new::drive(&mut steps, &[]);
+    sso::drive(&mut steps, &[]);
     pages::visit(&mut steps);
     fuzz::add(&mut steps, FUZZ_SECONDS);
     bench::smoke(&mut steps);
