@@ -227,7 +227,8 @@ impl Counter {
     /// Whether one more is free, and if not, when there will be.
     ///
     /// # Errors
-    /// How long to wait: at least a millisecond, at most the window.
+    /// How long to wait: at least a millisecond, at most the window and a millisecond, which a window that was filled in its
+    /// first one takes to slide.
     pub fn has_room(&mut self, limit: &Limit, now: UnixTime) -> Result<(), Duration> {
         self.turn(limit, now);
         let (length, most) = (limit.length(), i64::from(limit.most));
@@ -248,7 +249,7 @@ impl Counter {
             let at = length - length * (most - used) / before.max(1);
             (at - passed).max(0) + 1
         };
-        Err(Duration::from_millis(wait.clamp(1, length).unsigned_abs()))
+        Err(Duration::from_millis(wait.clamp(1, length + 1).unsigned_abs()))
     }
 
     /// Counts one.
@@ -385,6 +386,20 @@ mod tests {
         assert!(!restored.is_over(&day, midnight) && restored.is_over(&day, midnight + 2 * day.window));
     }
 
+    #[test]
+    fn a_window_filled_in_its_first_millisecond_has_room_after_the_wait_that_was_named() {
+        let minute = limit(2, 10);
+        let begun = minute.window_start(samples::NOW);
+        let mut counter = Counter::default();
+        assert_eq!(take(&mut counter, &minute, begun), Ok(()));
+        assert_eq!(take(&mut counter, &minute, begun), Ok(()));
+        let wait = take(&mut counter, &minute, begun).unwrap_err();
+        assert_eq!(wait, minute.window + Duration::from_millis(1));
+        let mut sooner = counter;
+        assert!(sooner.has_room(&minute, begun + minute.window).is_err());
+        assert_eq!(counter.has_room(&minute, begun + wait), Ok(()));
+    }
+
     proptest! {
         /// After the wait that was named there is room; before it, one millisecond earlier, there was none; and no
         /// window, wherever it lies, holds more than the limit and what the evenly-used estimate may miss.
@@ -399,11 +414,9 @@ mod tests {
                 match take(&mut counter, &minute, now) {
                     Ok(()) => taken.push(now),
                     Err(wait) => {
-                        prop_assert!(wait <= minute.window && !wait.is_zero());
+                        prop_assert!(wait <= minute.window + Duration::from_millis(1) && !wait.is_zero());
                         let mut later = counter;
-                        if wait < minute.window {
-                            prop_assert_eq!(later.has_room(&minute, now + wait), Ok(()));
-                        }
+                        prop_assert_eq!(later.has_room(&minute, now + wait), Ok(()));
                     }
                 }
             }

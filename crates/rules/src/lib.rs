@@ -11,6 +11,8 @@ mod canonical;
 pub mod catalog;
 pub mod code;
 pub mod consent;
+#[cfg(test)]
+mod disable_tests;
 pub mod event;
 pub mod facts;
 pub mod federation;

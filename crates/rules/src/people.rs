@@ -281,6 +281,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::federation::samples::employee;
     use crate::model::account_key;
     use crate::samples;
 
@@ -311,6 +312,7 @@ mod tests {
         };
         let yes = run(Some(hash_of(&user)), &facts, false);
         assert!(yes.outcome.is_ok() && yes.expects.contains(&Expect::PasswordIs(user.id, hash_of(&user))));
+        let lapsed = User { proven_until: Some(samples::NOW), ..employee() };
         for (name, facts, proven, expected) in [
             (
                 "unknown",
@@ -328,6 +330,18 @@ mod tests {
             (
                 "disabled",
                 SignInFacts { user: Some(User { enabled: false, ..user.clone() }), spent: false },
+                Some(hash_of(&user)),
+                Refusal::WrongPassword,
+            ),
+            (
+                "proof at the provider lapsed",
+                SignInFacts { user: Some(User { password: user.password.clone(), ..lapsed }), spent: false },
+                Some(hash_of(&user)),
+                Refusal::WrongPassword,
+            ),
+            (
+                "no password",
+                SignInFacts { user: Some(employee()), spent: false },
                 Some(hash_of(&user)),
                 Refusal::WrongPassword,
             ),
