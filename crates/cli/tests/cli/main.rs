@@ -5,6 +5,7 @@ mod admin;
 mod config;
 mod gateway;
 mod mcp;
+mod new;
 mod records;
 mod start;
 mod tls;
