@@ -9,7 +9,7 @@ const MANNERS = [
   ["audience", "saml_audience"],
   ["recipient", "saml_recipient"],
   ["unknown-request", "saml_in_response_to"],
-  ["late", "saml_expired"],
+  ["late", "saml_clock"],
   ["altered", "saml_digest"],
 ];
 
@@ -47,7 +47,7 @@ export async function run(site) {
       await page.goto(`${idp.initech.origin}/unsolicited?username=alex`);
       await page.waitForURL((url) => url.origin === server.origin);
       const text = await page.innerText("main");
-      expect(text.includes("Who must act"), `a page that says what is wrong, not ${text.slice(0, 600)}`);
+      expect(text.includes("E-SAML-UNASKED"), `a page that says what is wrong, not ${text.slice(0, 600)}`);
       await signedOut(page);
     });
     await step("an honest answer is taken again", async () => {

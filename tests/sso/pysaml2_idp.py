@@ -29,8 +29,8 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</t
 LOGIN = """{alert}<form method="post" action="/login"><input type="hidden" name="SAMLRequest" value="{request}">
 <input type="hidden" name="RelayState" value="{relay}"><label>Name <input name="username"></label>
 <label>Password <input name="password" type="password"></label><button>Sign in</button></form>"""
-ANSWER = """<form method="post" action="{acs}"><input type="hidden" name="SAMLResponse" value="{response}">
-<input type="hidden" name="RelayState" value="{relay}"><button>Continue</button></form><script>document.forms[0].submit()</script>"""
+ANSWER = """<form method="post" action="{acs}"><input type="hidden" name="SAMLResponse" value="{response}">{state}
+<button>Continue</button></form><script>document.forms[0].submit()</script>"""
 SP = """<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="{entity}"><md:SPSSODescriptor
  protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol" WantAssertionsSigned="true"><md:AssertionConsumerService
  Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="{acs}" index="0"/></md:SPSSODescriptor></md:EntityDescriptor>"""
@@ -131,7 +131,8 @@ class Idp(BaseHTTPRequestHandler):
 
     def send(self, login: str, person: dict, request_id: str | None, relay: str) -> None:
         response = base64.b64encode(answer(login, person, request_id).encode()).decode()
-        self.page("Going back", ANSWER.format(acs=said.acs, response=response, relay=html.escape(relay)))
+        state = f'<input type="hidden" name="RelayState" value="{html.escape(relay)}">' if relay else ""
+        self.page("Going back", ANSWER.format(acs=said.acs, response=response, state=state))
 
     def do_PUT(self) -> None:
         manner = self.path.removeprefix("/manner/")

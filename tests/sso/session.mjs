@@ -4,6 +4,7 @@ import { scratch } from "../clients/places.mjs";
 import { Report, Stopped } from "../clients/report.mjs";
 import * as browsers from "./browsers.mjs";
 import * as faults from "./faults.mjs";
+import * as lies from "./lies.mjs";
 import * as pages from "./pages.mjs";
 import { PROVIDERS, Site } from "./site.mjs";
 import * as trial from "./trial.mjs";
@@ -13,6 +14,7 @@ const PARTS = [
   ["pages", pages.run],
   ["sso test", trial.run],
   ["faults", faults.run],
+  ["lies", lies.run],
   ["browsers", browsers.run],
   ...PROVIDERS.map(([name, label]) => [`walk ${name}`, (site) => walk(site, name, label)]),
 ];

@@ -8,6 +8,7 @@ import { startChild } from "../servers/child.mjs";
 import { here as servers } from "../servers/places.mjs";
 import { Colleague } from "./colleague.mjs";
 import { oidcProvider, People, pysaml2, simpleSamlPhp } from "./idp.mjs";
+import { Liar } from "./liar.mjs";
 
 /** A person every provider knows; `staff` and `ops` are what their groups are called here. */
 export const ALEX = { password: "correct horse", name: "Alex Doe", email: "alex@acme.example", verified: true, groups: ["mcp-users", "mcp-admins"] };
@@ -63,6 +64,14 @@ export class Site {
       const initech = keep(await pysaml2(directory, { people: site.people, sp: sp("initech"), published: true }));
       const globex = keep(await simpleSamlPhp(directory, { people: site.people, sp: sp("globex") }));
       site.idp = { acme, initech, globex };
+      const lure = (asked) => {
+        const url = new URL(`${acme.issuer}/auth`);
+        url.search = asked;
+        url.searchParams.set("client_id", acme.clientId);
+        url.searchParams.set("redirect_uri", `${origin}/callback/acme`);
+        return url.href;
+      };
+      site.liar = keep(await Liar.open({ lure }));
       const upstream = await freePort();
       const log = path.join(directory, "python-server.log");
       keep(await startChild(python, [path.join(servers, "python_server.py"), String(upstream)], { ready: /Uvicorn running on/, log }));
@@ -88,7 +97,11 @@ export class Site {
     const saml = (row, idp) => `${head(row, "saml")}metadata_file = ${file(`${row[0]}.xml`, idp.metadata)}\n${COMMON}`;
     const oidc = `issuer = "${acme.issuer}"\nclient_id = "${acme.clientId}"\nclient_secret_file = ${file("acme.secret", acme.secret)}\n`;
     const more = `scopes = ["openid", "profile", "email", "groups"]\ndomains = ["acme.example"]\n`;
-    return [RESOURCE.replace("UPSTREAM", upstream), `${head(PROVIDERS[0], "oidc")}${oidc}${more}${COMMON}`, saml(PROVIDERS[1], initech), saml(PROVIDERS[2], globex)].join("\n");
+    const { liar } = this;
+    const lies = `issuer = "${liar.issuer}"\nclient_id = "${liar.clientId}"\nclient_secret_file = ${file("liar.secret", liar.secret)}\n`;
+    const guarded = `accounts = "create"\naccount_domains = ["acme.example"]\n`;
+    const mallory = `${head(["mallory", "Mallory & Co"], "oidc")}${lies}${guarded}`;
+    return [RESOURCE.replace("UPSTREAM", upstream), `${head(PROVIDERS[0], "oidc")}${oidc}${more}${COMMON}`, saml(PROVIDERS[1], initech), saml(PROVIDERS[2], globex), mallory].join("\n");
   }
 
   /** Somebody at a browser of their own. */
