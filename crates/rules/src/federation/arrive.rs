@@ -89,7 +89,7 @@ pub struct Arriving<'a> {
 }
 
 /// What a decision on somebody who came back knows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ArrivalFacts {
     /// The provider.
     pub provider: Option<Provider>,

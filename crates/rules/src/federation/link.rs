@@ -10,7 +10,7 @@ use crate::refusal::Refusal;
 use crate::verdict::{Verdict, Write};
 
 /// For tying an account to somebody.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkFacts {
     /// The account.
     pub user: Option<User>,

@@ -6,9 +6,9 @@ use portcullis_rules::model::{CutTarget, EndReason, GrantState, KeyState, Passwo
 use portcullis_rules::verdict::{Expect, Write};
 use portcullis_store::{CommitError, Committed};
 
-use crate::World;
 use crate::given::*;
 use crate::picture::picture;
+use crate::{World, providers};
 
 /// A name, what was written before, and whether it holds then.
 pub(crate) type Case<T> = (&'static str, Vec<Write>, T, bool);
@@ -326,7 +326,7 @@ pub(crate) fn writes() -> Vec<Case<Write>> {
 }
 
 pub(crate) async fn every_expectation_holds_or_conflicts(make: fn() -> World) {
-    for (name, before, expect, holds) in expectations() {
+    for (name, before, expect, holds) in expectations().into_iter().chain(providers::expectations()) {
         let world = make();
         world.store.commit(vec![], before).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         let told = world.store.commit(vec![expect], vec![]).await;
@@ -335,7 +335,7 @@ pub(crate) async fn every_expectation_holds_or_conflicts(make: fn() -> World) {
 }
 
 pub(crate) async fn every_write_holds_or_conflicts(make: fn() -> World) {
-    for (name, before, write, holds) in writes() {
+    for (name, before, write, holds) in writes().into_iter().chain(providers::writes()) {
         let world = make();
         world.store.commit(vec![], before).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         let earlier = picture(&*world.store).await;

@@ -14,6 +14,7 @@ mod file;
 mod given;
 mod model;
 mod picture;
+mod providers;
 mod race;
 mod sweep;
 mod tamper;
@@ -83,6 +84,11 @@ every_store! {
     facts::sessions_end_one_by_one_or_together,
     facts::a_grant_is_touched_rotated_and_restored,
     facts::rows_read_back_as_they_were_written,
+    providers::t_disable_people_stop_with_their_provider_and_go_on_with_it,
+    providers::t_link_who_comes_back_is_found_by_issuer_and_subject_together,
+    providers::t_two_jars_a_handoff_is_taken_once,
+    providers::t_bounds_handoffs_are_bounded_and_the_first_to_leave_is_forgotten,
+    providers::who_is_removed_leaves_no_address_and_no_tie,
     race::t21_a_code_is_redeemed_once,
     race::t21_a_refresh_token_is_rotated_once,
     race::r20_t_once_an_approval_is_spent_once,

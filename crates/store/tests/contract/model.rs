@@ -2,6 +2,7 @@
 
 use portcullis_rules::approve::{Approval, ApprovalState};
 use portcullis_rules::event::{Event, EventKind};
+use portcullis_rules::federation::ProviderState;
 use portcullis_rules::model::{CutTarget, EndReason, KeyState, PasswordHash};
 use portcullis_rules::verdict::{ClientsOf, Expect, Write};
 use portcullis_store::Store;
@@ -10,7 +11,8 @@ use proptest::prelude::*;
 
 use crate::given::*;
 use crate::picture::{Picture, picture};
-use crate::{World, cases};
+use crate::providers::{email, employee, handoff, issuer, link_to, provider};
+use crate::{World, cases, providers};
 
 /// One step of a sequence.
 #[derive(Clone, Debug)]
@@ -67,6 +69,7 @@ fn expect() -> impl Strategy<Value = Expect> {
         Just(Expect::NoUsers),
         (few(), few()).prop_map(|(n, m)| Expect::TipIs(grant_id(n), digest("tip", m))),
         few().prop_map(|n| Expect::UserInGroup(user_id(n), group("staff"))),
+        few().prop_map(|n| Expect::ProviderOn(issuer(n / 2))),
         few().prop_map(|n| Expect::ManagedBy(client_id(n), digest("registration", 0))),
         (few(), 0..3_usize, 0..9_u64).prop_map(|(n, below, at)| Expect::ApprovalsOpen {
             grant: grant_id(n),
@@ -109,6 +112,27 @@ fn of_people() -> impl Strategy<Value = Write> {
             .prop_map(|(n, but)| Write::EndSessionsOf(user_id(n), but.map(session_id))),
         few().prop_map(|n| Write::PutSetupLink(link(n))),
         few().prop_map(|n| Write::SpendSetupLink(link_number(n))),
+    ]
+}
+
+fn of_providers() -> impl Strategy<Value = Write> {
+    let state = || prop_oneof![Just(ProviderState::On), Just(ProviderState::Off), Just(ProviderState::Gone)];
+    let link = || proptest::option::of((0..2_u64, 0..2_u64).prop_map(|(n, subject)| link_to(n, subject)));
+    prop_oneof![
+        (0..2_u64, proptest::option::of(state()), state())
+            .prop_map(|(n, was, state)| Write::PutProvider { provider: provider(n, state), was }),
+        (few(), 0..2_u64, 0..2_u64).prop_map(|(n, of, subject)| {
+            let user = portcullis_rules::model::User { provider: Some(link_to(of, subject)), ..employee(n) };
+            Write::AddUser(user)
+        }),
+        (few(), link(), link()).prop_map(|(n, from, to)| Write::SetLink { user: user_id(n), from, to }),
+        (few(), proptest::option::of(0..2_u64), proptest::option::of(0..2_u64)).prop_map(|(n, from, to)| {
+            Write::SetEmail { user: user_id(n), from: from.map(email), to: to.map(email) }
+        }),
+        (few(), proptest::option::of(time())).prop_map(|(n, until)| Write::SetProven(user_id(n), until)),
+        (0..2_u64, time()).prop_map(|(n, at)| Write::CutPeopleOf(issuer(n), at)),
+        few().prop_map(|n| Write::PutHandoff(handoff(n))),
+        few().prop_map(|n| Write::TakeHandoff(digest("handoff", n))),
     ]
 }
 
@@ -245,7 +269,8 @@ fn of_keys_and_events() -> impl Strategy<Value = Write> {
 
 fn step() -> impl Strategy<Value = Step> {
     let write = prop_oneof![
-        2 => of_clients(), 3 => of_people(), 6 => of_grants(), 1 => of_keys_and_events(), 1 => of_questions(), 2 => of_tools()
+        2 => of_clients(), 3 => of_people(), 6 => of_grants(), 1 => of_keys_and_events(), 1 => of_questions(), 2 => of_tools(),
+        3 => of_providers()
     ];
     // Most verdicts expect nothing or little, or hardly one would hold.
     let expects = prop_oneof![3 => Just(Vec::new()), 2 => proptest::collection::vec(expect(), 1..3)];
@@ -298,7 +323,7 @@ proptest! {
 /// Each write of the table leaves behind in SQLite what it leaves behind in the model.
 #[test]
 fn every_write_leaves_behind_what_the_model_says() {
-    for (name, mut given, write, _) in cases::writes() {
+    for (name, mut given, write, _) in cases::writes().into_iter().chain(providers::writes()) {
         given.push(Write::AddUser(user(3)));
         let (told, _) = runtime()
             .block_on(run(vec![Step::Commit(vec![], given), Step::Commit(vec![], vec![write])]))

@@ -4,13 +4,16 @@ use portcullis_rules::approve::Approval;
 use portcullis_rules::budget::Used;
 use portcullis_rules::event::Event;
 use portcullis_rules::facts::{AgentQuery, ApprovalQuery, ToolBook};
+use portcullis_rules::federation::{ArrivalFacts, Handoff, LinkFacts, Provider};
 use portcullis_rules::model::{Client, Code, Cut, Grant, KeyRecord, Origin, Session, SetupLink, User};
-use portcullis_store::{BrowserAsk, Store};
+use portcullis_store::{ArrivalAsk, BrowserAsk, Store};
 use portcullis_wire::time::UnixTime;
 
 use crate::given::{
     FEW, approval_id, client_id, code_id, digest, grant_id, hours, link_number, resource, session_id, user_id,
 };
+
+use crate::providers::{email, link_to};
 
 type SignedIn = (Option<(Session, User)>, Vec<Grant>);
 type Redeemable = (Option<Code>, Option<Client>, Option<User>, bool);
@@ -41,6 +44,9 @@ pub(crate) struct Picture {
     pub(crate) books: Vec<ToolBook>,
     pub(crate) uses: Vec<Used>,
     personal: Vec<(Option<Client>, usize)>,
+    providers: Vec<Provider>,
+    handoffs: Vec<Option<Handoff>>,
+    arrivals: Vec<(ArrivalFacts, LinkFacts)>,
 }
 
 pub(crate) async fn picture(store: &dyn Store) -> Picture {
@@ -68,11 +74,26 @@ pub(crate) async fn picture(store: &dyn Store) -> Picture {
         books: Vec::new(),
         uses: store.uses(hours(24)).await.unwrap(),
         personal: Vec::new(),
+        providers: store.providers().await.unwrap(),
+        handoffs: Vec::new(),
+        arrivals: Vec::new(),
     };
     for n in 0..2 {
         p.books.push(store.tools(resource(n)).await.unwrap());
     }
     for n in 0..FEW {
+        p.handoffs.push(store.handoff(digest("handoff", n)).await.unwrap());
+        let link = link_to(n / 2, n % 2);
+        let ask = ArrivalAsk {
+            issuer: link.issuer.clone(),
+            subject: link.subject.clone(),
+            email: (n < 3).then(|| email(n)),
+            names: (0..FEW).map(|n| format!("person {n}")).collect(),
+            handoff: (n < 3).then(|| digest("handoff", n)),
+            at: hours(2),
+        };
+        let facts = store.arrival_facts(ask).await.unwrap();
+        p.arrivals.push((facts, store.link_facts(user_id(n), link).await.unwrap()));
         for at in [0, 3] {
             let facts = store.ask_facts(grant_id(n), digest("call", at / 2), hours(at)).await.unwrap();
             assert_eq!(facts.grant, store.grant_facts(grant_id(n), None, None).await.unwrap().grant);
