@@ -340,7 +340,8 @@ impl Provider {
             let text = text.strip_prefix("Basic ")?.trim_end_matches('=').replace('+', "-").replace('/', "_");
             base64url::decode(&text)
         });
-        let in_body = one("client_id").as_ref() == Some(&state.client_id) && one("client_secret").as_ref() == Some(secret);
+        let in_body = one("client_id").as_ref() == Some(&state.client_id)
+            && one("client_secret").as_ref() == Some(secret);
         basic == Some(pair.into_bytes()) || in_body
     }
 
@@ -368,7 +369,10 @@ impl Provider {
 }
 
 fn reply(status: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn header(head: &str, name: &str) -> Option<String> {
