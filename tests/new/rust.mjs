@@ -9,6 +9,7 @@ import { addPerson, make } from "./make.mjs";
 import { work } from "./places.mjs";
 import { walkAll } from "./walk.mjs";
 
+const cargo = process.env.CARGO ?? "cargo";
 const target = path.join(root, "target");
 /** The longest a build may take, in milliseconds. */
 const LONGEST = 900_000;
@@ -18,9 +19,13 @@ export async function run({ report, person, account, closing }) {
   const port = await freePort();
   const folder = await step("is written", () => make("my-server", ["--port", port, "--path", root]));
   settleCargo(folder);
+  await step("is formatted as rustfmt wants it, without any wishes", () =>
+    // The checkout around it has wishes.
+    finish(cargo, ["fmt", "--check", "--", "--config", "max_width=100,use_small_heuristics=Default"], { cwd: folder }),
+  );
   // Outside of a step: a build has its own time.
   const env = process.env.CI === undefined ? {} : { CARGO_INCREMENTAL: "0" };
-  const { stdout, code, stderr } = await finish(process.env.CARGO ?? "cargo", ["test"], { cwd: folder, env, timeout: LONGEST, anyCode: true });
+  const { stdout, code, stderr } = await finish(cargo, ["test"], { cwd: folder, env, timeout: LONGEST, anyCode: true });
   await step("builds, and its own tests pass", () => {
     expect(code === 0, `cargo test to pass: ${stdout.slice(-1500)} ${stderr.slice(-1500)}`);
     expect(stdout.includes("a_client_walks_the_whole_way ... ok"), "the test of the whole way");

@@ -29,8 +29,9 @@ impl Settings {
     pub fn from_environment() -> Self {
         let variable =
             |name, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
+        let public_url = variable("PUBLIC_URL", "http://127.0.0.1:{{port}}");
         Self {
-            public_url: variable("PUBLIC_URL", "http://127.0.0.1:{{port}}"),
+            public_url: public_url.trim_end_matches('/').to_owned(),
             database: variable("DATABASE", "sqlite:{{package}}.db"),
         }
     }
