@@ -138,6 +138,11 @@ impl User {
         }
     }
 
+    /// When their proof at a provider will be too old; none if they belong to no provider.
+    pub fn proof_ends(&self) -> Option<UnixTime> {
+        self.provider.as_ref().and(self.proven_until)
+    }
+
     /// Whether they may act now.
     pub fn stands(&self, now: UnixTime) -> bool {
         self.may_act(now).is_ok()

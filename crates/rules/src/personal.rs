@@ -163,7 +163,8 @@ pub struct Standing {
     pub scopes: Scopes,
     /// When the token was made.
     pub created_at: UnixTime,
-    /// When the token ends.
+    /// When the token ends, or sleeps because its person's last proof at their provider is too old, whichever comes first:
+    /// whoever remembers this answer hears nothing of a day that comes.
     pub expires_at: UnixTime,
     /// The counter of cuts its facts saw.
     pub rev: u64,
@@ -224,7 +225,7 @@ pub fn present(
         resource: grant.resource.clone(),
         scopes,
         created_at: grant.created_at,
-        expires_at,
+        expires_at: user.proof_ends().map_or(expires_at, |end| expires_at.min(end)),
         rev: facts.rev,
     })
 }

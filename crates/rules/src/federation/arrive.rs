@@ -270,7 +270,7 @@ fn decide<'a>(
         }
     }
     if !joining.groups.is_empty()
-        && !presented.groups.as_ref().is_some_and(|groups| !groups.is_disjoint(&joining.groups))
+        && presented.groups.as_ref().is_none_or(|groups| groups.is_disjoint(&joining.groups))
     {
         return no(NotLetIn::Group);
     }

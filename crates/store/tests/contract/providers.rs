@@ -55,9 +55,9 @@ pub(crate) fn expectations() -> Vec<Case<Expect>> {
     let of = |state| vec![put(0, None, state), Write::AddUser(employee(1))];
     let enabled = || Expect::UserEnabled(user_id(1));
     let is_on = || Expect::ProviderOn(issuer(0));
-    let off = vec![of(On), vec![Write::SetUserEnabled(user_id(1), false)]].concat();
+    let off = [of(On), vec![Write::SetUserEnabled(user_id(1), false)]].concat();
     let other = vec![put(1, None, On), Write::AddUser(employee(1))];
-    let moved = vec![of(On), vec![put(0, Some(On), Off)]].concat();
+    let moved = [of(On), vec![put(0, Some(On), Off)]].concat();
     let none = PasswordHash::new(String::new()).digest();
     vec![
         ("provider on", of(On), is_on(), true),
@@ -257,7 +257,7 @@ pub(crate) async fn who_is_removed_leaves_no_address_and_no_tie(make: fn() -> Wo
     let before = vec![put(0, None, ProviderState::On), Write::AddUser(gone.clone())];
     world.store.commit(vec![], before).await.unwrap();
     assert_eq!(world.store.user(user_id(1)).await.unwrap(), Some(gone.clone()), "reads back as written");
-    assert_eq!(world.store.users().await.unwrap(), [gone.clone()]);
+    assert_eq!(world.store.users().await.unwrap(), std::slice::from_ref(&gone));
     world.store.commit(vec![], vec![Write::RemoveUser(user_id(1))]).await.unwrap();
     let facts = world.store.link_facts(user_id(1), link_to(0, 1)).await.unwrap();
     assert!(facts.user.is_none() && facts.linked.is_none());
