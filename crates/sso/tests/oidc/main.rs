@@ -1,15 +1,12 @@
 //! The OpenID relying party against a provider of our own, honest and otherwise.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must stop, and say where")]
 
-#[path = "../../../testkit/src/provider.rs"]
-#[allow(dead_code, unreachable_pub, reason = "shared with the test kit, which uses the rest of it")]
-mod provider;
-
 mod absent;
 mod answers;
 mod flow;
 mod moods;
 mod presets;
+mod provider;
 mod tokens;
 
 use std::collections::HashMap;

@@ -17,11 +17,11 @@ use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
 /// A change to a document before it is sent.
-pub type Edit = Arc<dyn Fn(&mut Value) + Send + Sync>;
+pub(crate) type Edit = Arc<dyn Fn(&mut Value) + Send + Sync>;
 
 /// What it sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Document {
+pub(crate) enum Document {
     /// `/.well-known/openid-configuration`.
     Discovery,
     /// The key set.
@@ -42,7 +42,7 @@ pub enum Document {
 
 /// What it does instead of answering.
 #[derive(Clone, Debug)]
-pub enum Mood {
+pub(crate) enum Mood {
     /// Never says a byte.
     Hang,
     /// Sends two megabytes.
@@ -53,7 +53,7 @@ pub enum Mood {
 
 /// How the ID token is signed.
 #[derive(Clone, Default)]
-pub enum Signature {
+pub(crate) enum Signature {
     /// With the newest key.
     #[default]
     Own,
@@ -63,11 +63,11 @@ pub enum Signature {
 
 /// A request it got.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// Request line and header lines.
-    pub head: String,
+    pub(crate) head: String,
     /// The body.
-    pub body: String,
+    pub(crate) body: String,
 }
 
 struct Granted {
@@ -77,43 +77,43 @@ struct Granted {
 }
 
 /// What it is, and what became of it.
-pub struct State {
+pub(crate) struct State {
     /// The clock ID tokens are made by.
-    pub now: UnixTime,
+    pub(crate) now: UnixTime,
     /// What its clients are called.
-    pub client_id: String,
+    pub(crate) client_id: String,
     /// Their secret; none for public clients.
-    pub secret: Option<String>,
+    pub(crate) secret: Option<String>,
     /// The person: claims of the ID token beside the protocol's own.
-    pub claims: Map<String, Value>,
+    pub(crate) claims: Map<String, Value>,
     /// More claims, at userinfo alone.
-    pub userinfo: Map<String, Value>,
+    pub(crate) userinfo: Map<String, Value>,
     /// Whether answers name the issuer (RFC 9207).
-    pub names_issuer: bool,
+    pub(crate) names_issuer: bool,
     /// How ID tokens are signed.
-    pub signature: Signature,
+    pub(crate) signature: Signature,
     /// Changes to documents.
-    pub edits: HashMap<Document, Edit>,
+    pub(crate) edits: HashMap<Document, Edit>,
     /// What happens at a path.
-    pub moods: HashMap<String, Mood>,
+    pub(crate) moods: HashMap<String, Mood>,
     /// Header lines beside `Cache-Control` and the like: all that was asked, by path.
-    pub asked: Vec<(String, Asked)>,
+    pub(crate) asked: Vec<(String, Asked)>,
     /// Its keys; the last one signs.
-    pub keys: Vec<SigningKey>,
+    pub(crate) keys: Vec<SigningKey>,
     codes: HashMap<String, Granted>,
     counter: u64,
 }
 
 /// The provider. It ends with the runtime.
 #[derive(Clone)]
-pub struct Provider {
+pub(crate) struct Provider {
     issuer: String,
     state: Arc<Mutex<State>>,
 }
 
 impl Provider {
     /// One on a free port, with one person who works at acme.example.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let person = json!({
@@ -147,37 +147,37 @@ impl Provider {
     }
 
     /// Its issuer.
-    pub fn issuer(&self) -> &str {
+    pub(crate) fn issuer(&self) -> &str {
         &self.issuer
     }
 
     /// Its state, to look at and to change.
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
     /// Changes a document from now on.
-    pub fn edit(&self, document: Document, edit: impl Fn(&mut Value) + Send + Sync + 'static) {
+    pub(crate) fn edit(&self, document: Document, edit: impl Fn(&mut Value) + Send + Sync + 'static) {
         self.state().edits.insert(document, Arc::new(edit));
     }
 
     /// Sets a claim of the person.
-    pub fn claim(&self, name: &str, value: Value) {
+    pub(crate) fn claim(&self, name: &str, value: Value) {
         self.state().claims.insert(name.to_owned(), value);
     }
 
     /// How often a path was asked.
-    pub fn count(&self, path: &str) -> usize {
+    pub(crate) fn count(&self, path: &str) -> usize {
         self.state().asked.iter().filter(|(asked, _)| asked == path).count()
     }
 
     /// The last request for a path.
-    pub fn last(&self, path: &str) -> Option<Asked> {
+    pub(crate) fn last(&self, path: &str) -> Option<Asked> {
         self.state().asked.iter().rev().find(|(asked, _)| asked == path).map(|(_, asked)| asked.clone())
     }
 
     /// The person signs in at this authorization URL: the callback address with code and state.
-    pub fn visit(&self, authorization: &str) -> String {
+    pub(crate) fn visit(&self, authorization: &str) -> String {
         let url = Url::parse(authorization).unwrap();
         let query: HashMap<String, String> = url.query_pairs().into_owned().collect();
         let mut state = self.state();
