@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use portcullis_fetch::{Accept, Fetcher, Limits};
+use portcullis_fetch::{Accept, Fetcher, Limits, Reach};
 use portcullis_wire::time::UnixTime;
 use url::Url;
 
@@ -50,12 +50,13 @@ impl Origin {
             Source::Metadata(_) => (None, None),
             Source::Url { url, fingerprint } => (Some(url.clone()), *fingerprint),
         };
+        let reach = if settings.private_network { Reach::PrivateNetwork } else { Reach::Public };
         let origin = Self {
             url,
             entity_id: settings.issuer.clone(),
             fingerprint,
             private_network: settings.private_network,
-            fetcher,
+            fetcher: fetcher.reaching(reach),
             state: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
         };
@@ -141,7 +142,7 @@ impl Origin {
 
     /// Fetches and reads the metadata, whatever is kept.
     async fn read(&self, url: &Url) -> Result<Idp, Fault> {
-        let limits = Limits { body: limit::METADATA, total: FETCH, accept: Accept::Json };
+        let limits = Limits { body: limit::METADATA, total: FETCH, accept: Accept::Xml };
         let document = self.fetcher.fetch(url, limits).await.map_err(|error| {
             Fault::new(
                 "saml_metadata_fetch",
