@@ -72,9 +72,13 @@ impl Discovered {
                 "signatures that are proven with a public key",
             ));
         }
+        let authorization = document.endpoint_needed("authorization_endpoint", base)?;
+        if authorization.query_pairs().any(|(name, _)| OURS.contains(&name.as_ref())) {
+            return Err(document.wrong("authorization_endpoint"));
+        }
         let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect::<Vec<_>>();
         Ok(Self {
-            authorization: document.endpoint_needed("authorization_endpoint", base)?,
+            authorization,
             token: document.endpoint_needed("token_endpoint", base)?,
             keys: document.endpoint_needed("jwks_uri", base)?,
             userinfo: document.endpoint("userinfo_endpoint", base)?,
@@ -105,6 +109,22 @@ impl Discovered {
         }
     }
 }
+
+/// Parameters of the authorization request; an endpoint that brings one of its own would have it twice.
+const OURS: [&str; 12] = [
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "login_hint",
+    "prompt",
+    "max_age",
+    "resource",
+];
 
 pub(crate) const BASIC: &str = "client_secret_basic";
 pub(crate) const POST: &str = "client_secret_post";

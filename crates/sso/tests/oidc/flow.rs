@@ -49,6 +49,10 @@ async fn an_endpoint_with_a_query_of_its_own_keeps_it() {
     side.provider.edit(Document::Discovery, move |it| it["authorization_endpoint"] = own.clone().into());
     let sent = query(&side.party.begin(&side.begin, side.now()).await.unwrap());
     assert_eq!((sent["p"].as_str(), sent["response_type"].as_str()), ("b2c", "code"));
+    let side = Side::new(Preset::Generic).await;
+    let doubled = format!("{}/authorize?state=theirs", side.provider.issuer());
+    side.provider.edit(Document::Discovery, move |it| it["authorization_endpoint"] = doubled.clone().into());
+    assert_eq!(side.refusal().await, "discovery_field", "a parameter of ours would be there twice");
 }
 
 #[tokio::test]
