@@ -165,8 +165,8 @@ impl Fetcher {
 
     /// The same fetcher for a host that stands within `reach`.
     #[must_use]
-    pub fn reaching(&self, reach: Reach) -> Self {
-        Self { inner: Arc::clone(&self.inner), reach }
+    pub fn reaching(self, reach: Reach) -> Self {
+        Self { reach, ..self }
     }
 
     async fn send(

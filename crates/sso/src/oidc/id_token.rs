@@ -35,7 +35,7 @@ pub(crate) struct Expected<'a> {
     pub(crate) again_since: Option<UnixTime>,
 }
 
-/// The signature alone. `Err(Ok(…))` is for the caller to try once more with fresh keys.
+/// The signature alone; for some errors the caller tries once more with fresh keys.
 pub(crate) fn verify(
     token: &str,
     algs: &[Alg],
@@ -68,12 +68,19 @@ pub(crate) fn forbidden_alg(token: &str) -> Option<Fault> {
     None
 }
 
-/// Checks the claims of a verified token, and gives the subject and when the person proved who they are.
+/// Whom a token that fits is about.
+pub(crate) struct Checked {
+    pub(crate) subject: String,
+    pub(crate) authenticated_at: Option<UnixTime>,
+    pub(crate) claims: Map<String, Value>,
+}
+
+/// Checks the claims of a verified token.
 pub(crate) fn check(
     verified: Verified<Map<String, Value>>,
     expected: &Expected<'_>,
     now: UnixTime,
-) -> Result<(String, Option<UnixTime>, Map<String, Value>), Fault> {
+) -> Result<Checked, Fault> {
     let alg = verified.alg;
     let claims = Object::new(verified.claims, CODE, DOCUMENT);
     if claims.text("iss")? != expected.issuer {
@@ -93,7 +100,8 @@ pub(crate) fn check(
     if let Some(since) = expected.again_since {
         again(authenticated, since, now)?;
     }
-    Ok((subject, authenticated.map(UnixTime::from_seconds), claims.members))
+    let authenticated_at = authenticated.map(UnixTime::from_seconds);
+    Ok(Checked { subject, authenticated_at, claims: claims.members })
 }
 
 /// A subject as Core §2 wants it: ASCII, not longer than 255 bytes, and nothing that prints nothing.

@@ -79,7 +79,8 @@ impl Object {
     pub(crate) fn endpoint(&self, name: &str, issuer: &Url) -> Result<Option<Url>, Fault> {
         let Some(text) = self.text_if_any(name)? else { return Ok(None) };
         let url = Url::parse(text).map_err(|_| self.wrong(name))?;
-        if !is_secure(&url) && !(is_plain_loopback(&url) && is_plain_loopback(issuer)) {
+        let is_here = is_plain_loopback(&url) && is_plain_loopback(issuer);
+        if !is_secure(&url) && !is_here {
             return Err(fault::provider(
                 self.code,
                 format!("`{name}` in the provider's {} is not an https address", self.document),

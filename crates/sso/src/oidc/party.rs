@@ -13,7 +13,7 @@ use url::Url;
 use super::cache::{Cache, FRESH, Found, ROTATION};
 use super::discovery::{self, Discovered};
 use super::github::{self, Endpoints};
-use super::id_token::{self, Expected};
+use super::id_token::{self, Checked, Expected};
 use super::object::{is_plain_loopback, is_secure};
 use super::preset::{GITHUB, Preset, groups_overage};
 use super::settings::{ClientAuth, Settings};
@@ -178,7 +178,7 @@ impl RelyingParty {
             access_token: tokens.access.expose(),
             again_since: kept.again_since,
         };
-        let (subject, authenticated_at, mut claims) = id_token::check(verified, &expected, now)?;
+        let Checked { subject, authenticated_at, mut claims } = id_token::check(verified, &expected, now)?;
         if let Some(endpoint) = discovered.userinfo.as_ref().filter(|_| self.settings.preset.asks_userinfo())
         {
             userinfo::add(&self.fetcher, endpoint, &tokens.access, &subject, &mut claims).await?;

@@ -109,7 +109,7 @@ fn basic(client_id: &str, secret: &str) -> Sealed {
 /// Base64 with padding (RFC 4648 §4), of our own base64url.
 fn base64(bytes: &[u8]) -> String {
     let mut text = portcullis_wire::base64url::encode(bytes).replace('-', "+").replace('_', "/");
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     text

@@ -6,15 +6,18 @@ use serde_json::{Value, json};
 use super::Side;
 use super::provider::Document;
 
+/// What is left of a field.
+type Deed = fn(&Value) -> Option<Value>;
+
 /// What is done to a field.
-const DEEDS: [(&str, fn(&Value) -> Option<Value>); 4] = [
+const DEEDS: [(&str, Deed); 4] = [
     ("dropped", |_| None),
     ("nulled", |_| Some(Value::Null)),
     ("retyped", |was| Some(if was.is_string() { json!(7) } else { json!("7") })),
     ("wrapped", |was| Some(json!({ "x": was }))),
 ];
 
-fn apply(it: &mut Value, name: &str, deed: fn(&Value) -> Option<Value>) {
+fn apply(it: &mut Value, name: &str, deed: Deed) {
     let members = match it {
         Value::Array(entries) => entries.last_mut().unwrap().as_object_mut().unwrap(),
         other => other.as_object_mut().unwrap(),

@@ -11,7 +11,8 @@ use super::Side;
 use super::provider::{Document, Provider};
 
 fn person(side: &Side, claims: Value) {
-    side.provider.state().claims = claims.as_object().unwrap().clone();
+    let Value::Object(claims) = claims else { panic!("claims are an object") };
+    side.provider.state().claims = claims;
 }
 
 fn naming(mut mapping: Mapping, names: &[(&str, &str)]) -> Mapping {
