@@ -4,6 +4,7 @@ mod identity;
 mod json;
 mod message;
 mod request;
+mod saml;
 mod text;
 mod token;
 
@@ -26,7 +27,11 @@ impl Target {
     /// The seeds; the empty input is always one.
     pub(crate) fn seeds(&self) -> Vec<Vec<u8>> {
         let lines = self.corpus.lines().filter(|line| !line.is_empty()).map(escape::read);
-        std::iter::once(Vec::new()).chain(lines).chain(token::seeds(self.name)).collect()
+        std::iter::once(Vec::new())
+            .chain(lines)
+            .chain(token::seeds(self.name))
+            .chain(saml::seeds(self.name))
+            .collect()
     }
 }
 
@@ -57,6 +62,8 @@ targets! {
     "bearer" token::bearer,
     "message" message::message,
     "headers" message::headers,
+    "saml" saml::answer,
+    "saml-metadata" saml::metadata,
 }
 
 /// The rule in words, where it does not hold.
