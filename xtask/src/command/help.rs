@@ -16,6 +16,8 @@ cargo xtask COMMAND
   servers [WORD] the official server suite and real MCP servers behind the real binary; WORD chooses a part
   new [WORD]     servers that `portcullis new` writes: built, tested, driven by a real client; WORD chooses a template
   sso [WORD]     real identity providers, signed in at with a real browser; WORD chooses a part
+  tutorial [--built] [--loud]
+                 docs/tutorial.md, done line by line; --built takes the binary that is there, --loud tells all
   pages          every page in Chromium: light, dark, narrow, by keyboard, without script, by axe
   fuzz [--seconds N]
                  mutated input at every parser that meets strangers (default 60 s)

@@ -15,6 +15,7 @@ pub(crate) mod settings;
 pub(crate) mod setup;
 pub(crate) mod sso;
 pub(crate) mod test;
+pub(crate) mod tutorial;
 
 use std::process::{Command, ExitCode};
 
@@ -38,6 +39,7 @@ pub(crate) fn call(name: &str, words: &[&str]) -> ExitCode {
         "setup" => alone(setup::add),
         "sso" => alone(|steps| sso::add(steps, words)),
         "test" => test::run(),
+        "tutorial" => alone(|steps| tutorial::add(steps, words)),
         other => {
             eprintln!("there is no command `{other}`\n");
             help::run();

@@ -11,7 +11,7 @@ struct Need {
     found: fn() -> bool,
 }
 
-const NEEDS: [Need; 13] = [
+const NEEDS: [Need; 14] = [
     Need {
         package: "build-essential",
         found: || quiet("cc", &["--version"]) && quiet("make", &["--version"]),
@@ -20,6 +20,7 @@ const NEEDS: [Need; 13] = [
     Need { package: "chromium", found: || Path::new("/usr/bin/chromium").exists() },
     Need { package: "curl", found: || quiet("curl", &["--version"]) },
     Need { package: "fonts-dejavu-core", found: || Path::new("/usr/share/fonts/truetype/dejavu").exists() },
+    Need { package: "jq", found: || quiet("jq", &["--version"]) },
     Need { package: "nodejs", found: || quiet("node", &["--version"]) },
     Need { package: "npm", found: || quiet("npm", &["--version"]) },
     Need { package: "openssl", found: || quiet("openssl", &["version"]) },

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use super::{
-    architecture, bench, build_binary, clients, fuzz, ledger, new, pages, rust, servers, settings, setup, sso,
+    architecture, bench, build_binary, clients, fuzz, ledger, new, pages, rust, servers, settings, setup,
+    sso, tutorial,
 };
 use crate::step::Steps;
 
@@ -23,6 +24,7 @@ pub(crate) fn run() -> ExitCode {
     servers::drive(&mut steps, &[]);
     new::drive(&mut steps, &[]);
     sso::drive(&mut steps, &[]);
+    tutorial::follow(&mut steps, false);
     pages::visit(&mut steps);
     fuzz::add(&mut steps, FUZZ_SECONDS);
     bench::smoke(&mut steps);
