@@ -82,8 +82,8 @@ pub struct SetupFacts {
     pub link: Option<SetupLink>,
     /// Whose password it resets.
     pub user: Option<User>,
-    /// Whether there is any account.
-    pub has_users: bool,
+    /// Whether any account has a password. People of providers come by themselves, and none of them administers.
+    pub has_local_users: bool,
 }
 
 /// A grant with what a list of agents shows beside it.

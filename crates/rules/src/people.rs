@@ -140,16 +140,16 @@ pub fn stop_everything(user: UserId, now: UnixTime) -> Verdict<()> {
         ))
 }
 
-/// Makes a set-up link. With accounts present it must name whose password it resets.
+/// Makes a set-up link. With an account that has a password it must name whose password it resets.
 pub fn make_setup_link(
     number: u64,
     digest: Digest,
     reset: Option<&User>,
-    has_users: bool,
+    has_local_users: bool,
     lifetimes: &Lifetimes,
     now: UnixTime,
 ) -> Verdict<()> {
-    if has_users && reset.is_none() {
+    if has_local_users && reset.is_none() {
         return Verdict::refuse(Refusal::NotFirst);
     }
     let link = SetupLink {
@@ -177,13 +177,13 @@ pub fn setup_link<'a>(
         .as_ref()
         .filter(|link| link.digest.matches(presented) && link.expires_at > now)
         .ok_or(Refusal::LinkDead)?;
-    if link.reset.is_none() && facts.has_users {
+    if link.reset.is_none() && facts.has_local_users {
         return Err(Refusal::LinkDead);
     }
     Ok(link)
 }
 
-/// Uses a set-up link: makes the first account, an administrator's, or sets the password of the one named.
+/// Uses a set-up link: makes the first account with a password, an administrator's, or sets the password of the one named.
 pub fn set_up(
     presented: &Digest,
     first: User,
@@ -199,7 +199,7 @@ pub fn set_up(
     let spend = Write::SpendSetupLink(link.number);
     match (link.reset, &facts.user) {
         (None, _) => Verdict::yes(first.id)
-            .expecting(Expect::NoUsers)
+            .expecting(Expect::NoLocalUsers)
             .writing(spend)
             .writing(Write::AddUser(first.clone()))
             .writing(open(first.id, fresh, lifetimes, now))
@@ -384,7 +384,7 @@ mod tests {
             reset: None,
             expires_at: samples::NOW + Duration::from_secs(1),
         };
-        let facts = SetupFacts { link: Some(link), user: None, has_users: false };
+        let facts = SetupFacts { link: Some(link), user: None, has_local_users: false };
         let run = |shown: &[u8], facts: &SetupFacts, now| {
             set_up(&Digest::of(shown), samples::user(), facts, fresh(), &Lifetimes::default(), now).outcome
         };
@@ -392,7 +392,7 @@ mod tests {
         assert_eq!(run(b"guess", &facts, samples::NOW), Err(Refusal::LinkDead));
         assert_eq!(run(b"link", &facts, samples::NOW + Duration::from_secs(1)), Err(Refusal::LinkDead));
         assert_eq!(
-            run(b"link", &SetupFacts { has_users: true, ..facts.clone() }, samples::NOW),
+            run(b"link", &SetupFacts { has_local_users: true, ..facts.clone() }, samples::NOW),
             Err(Refusal::LinkDead)
         );
         assert_eq!(run(b"link", &SetupFacts { link: None, ..facts }, samples::NOW), Err(Refusal::LinkDead));

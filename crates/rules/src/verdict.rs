@@ -40,8 +40,8 @@ pub enum Expect {
     PasswordIs(UserId, Digest),
     /// The session has not ended.
     SessionLive(SessionId),
-    /// There is no account at all.
-    NoUsers,
+    /// No account has a password: there is nobody yet but people of providers.
+    NoLocalUsers,
     /// The refresh tip of the grant is the one seen.
     TipIs(GrantId, Digest),
     /// The person is in this group.

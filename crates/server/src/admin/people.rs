@@ -29,7 +29,7 @@ pub(super) async fn setup_link(app: &App, reset: Option<String>) -> Rows {
                     number,
                     link.digest(),
                     reset.as_ref(),
-                    facts.has_users,
+                    facts.has_local_users,
                     &app.settings.lifetimes,
                     now,
                 )

@@ -42,7 +42,7 @@ impl State {
                 .and_then(|user| user.password.as_ref())
                 .is_some_and(|password| password.digest().matches(digest)),
             Expect::SessionLive(id) => self.sessions.contains_key(id),
-            Expect::NoUsers => self.users.is_empty(),
+            Expect::NoLocalUsers => self.users.values().all(|user| user.password.is_none()),
             Expect::TipIs(id, digest) => self
                 .grants
                 .get(id)

@@ -110,7 +110,7 @@ impl State {
         SetupFacts {
             user: link.as_ref().and_then(|link| self.person(link.reset?)),
             link,
-            has_users: !self.users.is_empty(),
+            has_local_users: self.users.values().any(|user| user.password.is_some()),
         }
     }
 

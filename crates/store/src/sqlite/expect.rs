@@ -33,7 +33,7 @@ pub(super) fn holds(c: &Connection, expect: &Expect) -> Result<bool, Error> {
             Ok(hash.is_some_and(|hash| !hash.is_empty() && Digest::of(hash.as_bytes()).matches(digest)))
         }
         Expect::SessionLive(id) => is(c, "SELECT 1 FROM sessions WHERE id = ?1", [of_session(id)]),
-        Expect::NoUsers => Ok(!is(c, "SELECT 1 FROM users LIMIT 1", [])?),
+        Expect::NoLocalUsers => Ok(!is(c, "SELECT 1 FROM users WHERE password <> '' LIMIT 1", [])?),
         Expect::TipIs(id, digest) => {
             is(c, "SELECT 1 FROM grants WHERE id = ?1 AND tip = ?2", (of_grant(id), digest.as_bytes()))
         }

@@ -77,6 +77,10 @@ fn has_users(c: &Connection) -> Result<bool> {
     c.prepare_cached("SELECT 1 FROM users LIMIT 1")?.exists([])
 }
 
+fn has_local_users(c: &Connection) -> Result<bool> {
+    c.prepare_cached("SELECT 1 FROM users WHERE password <> '' LIMIT 1")?.exists([])
+}
+
 pub(super) fn counter(c: &Connection) -> Result<u64> {
     let value: i64 = c.prepare_cached("SELECT value FROM counter")?.query_row([], |row| row.get(0))?;
     Ok(value.cast_unsigned())
@@ -186,7 +190,7 @@ pub(super) fn setup_facts(c: &Connection, number: Option<u64>) -> Result<SetupFa
     Ok(SetupFacts {
         user: named(link.as_ref().and_then(|link| link.reset), |id| user(c, id))?,
         link,
-        has_users: has_users(c)?,
+        has_local_users: has_local_users(c)?,
     })
 }
 

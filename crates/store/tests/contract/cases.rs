@@ -2,7 +2,7 @@
 
 use portcullis_rules::approve::{Approval, ApprovalState};
 use portcullis_rules::event::{Event, EventKind};
-use portcullis_rules::model::{CutTarget, EndReason, GrantState, KeyState, PasswordHash};
+use portcullis_rules::model::{CutTarget, EndReason, GrantState, KeyState, PasswordHash, User};
 use portcullis_rules::verdict::{Expect, Write};
 use portcullis_store::{CommitError, Committed};
 
@@ -71,8 +71,14 @@ fn expectations() -> Vec<Case<Expect>> {
         ("password of nobody", vec![], password_is("$argon2id$0"), false),
         ("session", open(), session.clone(), true),
         ("session over", [open(), vec![Write::EndSession(session_id(0))]].concat(), session, false),
-        ("nobody yet", vec![], Expect::NoUsers, true),
-        ("somebody", vec![add_user()], Expect::NoUsers, false),
+        ("nobody yet", vec![], Expect::NoLocalUsers, true),
+        ("somebody", vec![add_user()], Expect::NoLocalUsers, false),
+        (
+            "only somebody of a provider",
+            vec![Write::AddUser(User { password: None, ..user(0) })],
+            Expect::NoLocalUsers,
+            true,
+        ),
         ("that tip", vec![add_grant()], tip.clone(), true),
         ("another tip", vec![add_grant()], Expect::TipIs(grant_id(0), digest("tip", 1)), false),
         ("no family", vec![Write::AddGrant(machine(0))], tip.clone(), false),
@@ -363,7 +369,7 @@ pub(crate) async fn a_conflict_writes_nothing_of_its_verdict(make: fn() -> World
     };
     let taken = [all(), vec![Write::AddUser(user(0))]].concat();
     assert_eq!(world.store.commit(vec![], taken).await, Err(CommitError::Conflict));
-    let told = world.store.commit(vec![Expect::NoUsers], all()).await;
+    let told = world.store.commit(vec![Expect::NoLocalUsers], all()).await;
     assert_eq!(told, Err(CommitError::Conflict));
     assert_eq!(picture(&*world.store).await, earlier);
     assert_eq!(world.store.commit(vec![], all()).await.map(|done| done.cuts.len()), Ok(2));

@@ -104,13 +104,13 @@ pub(crate) async fn a_machine_has_one_grant_at_a_resource(make: fn() -> World) {
 pub(crate) async fn setup_facts_hold_the_one_link(make: fn() -> World) {
     let world = with(make, vec![Write::PutSetupLink(link(0))]).await;
     let facts = world.store.setup_facts(Some(link_number(0))).await.unwrap();
-    assert_eq!((facts.link, facts.user, facts.has_users), (Some(link(0)), None, false));
+    assert_eq!((facts.link, facts.user, facts.has_local_users), (Some(link(0)), None, false));
     assert!(world.store.setup_facts(None).await.unwrap().link.is_none());
     let writes = vec![Write::AddUser(user(0)), Write::PutSetupLink(link(1))];
     world.store.commit(vec![], writes).await.unwrap();
     assert!(world.store.setup_facts(Some(link_number(0))).await.unwrap().link.is_none());
     let facts = world.store.setup_facts(Some(link_number(1))).await.unwrap();
-    assert_eq!((facts.link, facts.user, facts.has_users), (Some(link(1)), Some(user(0)), true));
+    assert_eq!((facts.link, facts.user, facts.has_local_users), (Some(link(1)), Some(user(0)), true));
 }
 
 pub(crate) async fn a_client_entered_again_is_brought_up_to_date(make: fn() -> World) {

@@ -66,7 +66,7 @@ fn expect() -> impl Strategy<Value = Expect> {
             Expect::PasswordIs(user_id(n), PasswordHash::new(format!("$argon2id${m}")).digest())
         }),
         few().prop_map(|n| Expect::SessionLive(session_id(n))),
-        Just(Expect::NoUsers),
+        Just(Expect::NoLocalUsers),
         (few(), few()).prop_map(|(n, m)| Expect::TipIs(grant_id(n), digest("tip", m))),
         few().prop_map(|n| Expect::UserInGroup(user_id(n), group("staff"))),
         few().prop_map(|n| Expect::ProviderOn(issuer(n / 2))),

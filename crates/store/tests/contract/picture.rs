@@ -27,7 +27,7 @@ pub(crate) struct Picture {
     each_client: Vec<Option<Client>>,
     pub(crate) users: Vec<User>,
     each_user: Vec<(Option<User>, Option<User>)>,
-    has_users: bool,
+    has_local_users: bool,
     pub(crate) sessions: Vec<SignedIn>,
     pub(crate) codes: Vec<Redeemable>,
     pub(crate) grants: Vec<(Option<Grant>, Option<Client>, Option<User>)>,
@@ -57,7 +57,7 @@ pub(crate) async fn picture(store: &dyn Store) -> Picture {
         each_client: Vec::new(),
         users: store.users().await.unwrap(),
         each_user: Vec::new(),
-        has_users: store.setup_facts(None).await.unwrap().has_users,
+        has_local_users: store.setup_facts(None).await.unwrap().has_local_users,
         sessions: Vec::new(),
         codes: Vec::new(),
         grants: Vec::new(),
@@ -109,7 +109,7 @@ pub(crate) async fn picture(store: &dyn Store) -> Picture {
             let session = Some((session_id(n), digest("session", n)));
             let ask = BrowserAsk { client: Some(client_id(client)), session, ticket: None };
             let facts = store.browser_facts(ask).await.unwrap();
-            assert_eq!(facts.has_users, p.has_users);
+            assert_eq!(facts.has_users, !p.users.is_empty());
             assert_eq!(facts.client, store.client(client_id(client)).await.unwrap());
             p.sessions.push((facts.session, facts.grants));
         }

@@ -103,7 +103,7 @@ pub(crate) async fn one_call_is_asked_about_once(make: fn() -> World) {
 
 pub(crate) async fn a_first_account_is_made_once(make: fn() -> World) {
     let world = make();
-    let told = race(&world, |n| (vec![Expect::NoUsers], vec![Write::AddUser(user(10 + n))])).await;
+    let told = race(&world, |n| (vec![Expect::NoLocalUsers], vec![Write::AddUser(user(10 + n))])).await;
     the_one_winner(&told);
     assert_eq!(world.store.users().await.unwrap().len(), 1);
 }
