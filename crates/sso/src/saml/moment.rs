@@ -42,7 +42,7 @@ pub(crate) fn read(text: &str) -> Option<UnixTime> {
         Some(fraction) => {
             digits(fraction.get(..fraction.len().min(15))?)?;
             digits(fraction.get(fraction.len().min(15)..).filter(|it| !it.is_empty()).unwrap_or("0"))?;
-            digits(&format!("{fraction:0<3}").get(..3)?.to_owned())?
+            digits(format!("{fraction:0<3}").get(..3)?)?
         }
     };
     Some(UnixTime::from_millis(seconds * 1000 + millis))

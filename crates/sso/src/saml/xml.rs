@@ -163,7 +163,7 @@ pub(crate) fn children<'a, 'i>(node: Node<'a, 'i>) -> Result<Vec<Node<'a, 'i>>, 
     for child in node.children() {
         if child.is_element() {
             found.push(child);
-        } else if !(child.is_text() && child.text().is_some_and(is_blank)) && !child.is_comment() {
+        } else if child.is_text() && !child.text().is_some_and(is_blank) {
             return Err(shape(
                 "saml_mixed",
                 format!("text stands between the parts of {}", node.tag_name().name()),
