@@ -72,6 +72,9 @@ fn walk(held: &mut usize, loud: bool) -> Result<(), String> {
     std::fs::create_dir_all(work.join(PROGRAM)).map_err(fault)?;
     std::os::unix::fs::symlink(root().join("target"), work.join(PROGRAM).join("target")).map_err(fault)?;
     std::os::unix::fs::symlink(root(), work.join("portcullis")).map_err(fault)?;
+    // What a reader installs with npm; `setup` has installed it there.
+    std::os::unix::fs::symlink(root().join("tests/sso/node_modules"), work.join("node_modules"))
+        .map_err(fault)?;
     let ports = free_ports()?;
     let mut session = Session::start(&work, &scratch, &root().join("target/debug"))?;
     let mut reader = Reader { session: &mut session, ports: &ports, checkout: &checkout, loud, lost: false };
@@ -178,14 +181,13 @@ impl Reader<'_> {
 
     /// As it is said here: with free ports, and the checkout where it is.
     fn here(&self, text: &str) -> String {
-        with_ports(text, self.ports.iter().copied())
-            .replace("\"../portcullis/", &format!("\"{}/", self.checkout))
+        with_ports(text, self.ports).replace("\"../portcullis/", &format!("\"{}/", self.checkout))
     }
 
     /// As the page says it.
     fn there(&self, text: &str) -> String {
-        with_ports(text, self.ports.iter().map(|(page, free)| (*free, *page)))
-            .replace(&format!("\"{}/", self.checkout), "\"../portcullis/")
+        let back: Vec<_> = self.ports.iter().map(|(page, free)| (*free, *page)).collect();
+        with_ports(text, &back).replace(&format!("\"{}/", self.checkout), "\"../portcullis/")
     }
 }
 

@@ -37,11 +37,11 @@ fn is_like(pattern: &str, line: &str) -> bool {
 }
 
 /// Puts one port for another wherever it stands behind a colon, or behind one as it is written within a URL.
-pub(crate) fn with_ports(text: &str, ports: impl IntoIterator<Item = (u16, u16)> + Clone) -> String {
-    [":", "%3A"].iter().fold(text.to_owned(), |text, colon| behind(colon, &text, &ports))
+pub(crate) fn with_ports(text: &str, ports: &[(u16, u16)]) -> String {
+    [":", "%3A"].iter().fold(text.to_owned(), |text, colon| behind(colon, &text, ports))
 }
 
-fn behind(colon: &str, text: &str, ports: &(impl IntoIterator<Item = (u16, u16)> + Clone)) -> String {
+fn behind(colon: &str, text: &str, ports: &[(u16, u16)]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(colon) {
@@ -49,9 +49,8 @@ fn behind(colon: &str, text: &str, ports: &(impl IntoIterator<Item = (u16, u16)>
         out.push_str(before);
         let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
         let (number, after) = after.split_at(digits);
-        let other = number.parse().ok().and_then(|port: u16| {
-            ports.clone().into_iter().find(|(from, _)| *from == port).map(|(_, to)| to.to_string())
-        });
+        let port: Option<u16> = number.parse().ok();
+        let other = ports.iter().find(|(from, _)| Some(*from) == port).map(|(_, to)| to.to_string());
         out.push_str(other.as_deref().unwrap_or(number));
         rest = after;
     }
@@ -100,7 +99,7 @@ mod tests {
             ("iss=http%3A%2F%2F127.0.0.1%3A3000", "iss=http%3A%2F%2F127.0.0.1%3A41000"),
             ("::", "::"),
         ] {
-            assert_eq!(with_ports(text, ports), changed);
+            assert_eq!(with_ports(text, &ports), changed);
         }
     }
 }
