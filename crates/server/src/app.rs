@@ -32,7 +32,7 @@ use crate::door::{Books, Counters, Membership, PersonalTokens, Sealed, Trail};
 use crate::entropy::{Entropy, EntropyShapes as _};
 use crate::keyring::{self, Keyring, KeyringError, Ring};
 use crate::password::Passwords;
-use crate::provider::{Providers, Trials};
+use crate::provider::{Providers, Returning, Trials};
 use crate::settings::Settings;
 use crate::ticket::Tickets;
 
@@ -112,6 +112,7 @@ pub struct App {
     /// How often a word about a provider was told to the trail.
     pub(crate) told: Buckets<(String, &'static str)>,
     pub(crate) trials: Trials,
+    pub(crate) returning: Returning,
     pub(crate) fingerprint_key: [u8; 32],
     pub(crate) trail: Arc<Trail>,
     pub(crate) counters: Arc<Counters>,
@@ -179,6 +180,7 @@ impl App {
             handoffs: Buckets::new(HANDOFFS),
             told: Buckets::new(TOLD),
             trials: Trials::default(),
+            returning: Returning::default(),
             sign_ins: SignInThrottle::new(settings.sign_in.failures, settings.sign_in.window),
             trail: Arc::new(trail),
             counters: Arc::new(counters),

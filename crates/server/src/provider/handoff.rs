@@ -1,6 +1,8 @@
 //! What is remembered between the way out to a provider and the way back: sealed, in the store, for ten minutes, under
 //! a handle that is good once and for one browser.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use portcullis_rules::federation::{self, Handoff};
@@ -134,5 +136,48 @@ pub(crate) async fn take(app: &App, digest: Digest, also: Vec<Write>) -> Result<
         Ok(_) => Ok(true),
         Err(CommitError::Conflict) => Ok(false),
         Err(CommitError::Store(error)) => Err(error.into()),
+    }
+}
+
+/// Who is being looked at, back from a provider. A browser that comes back twice at once is looked at once: the second
+/// must not spoil for the first what only one of them can redeem.
+#[derive(Default)]
+pub(crate) struct Returning(Mutex<HashSet<[u8; 32]>>);
+
+/// The turn of one who came back.
+pub(crate) struct Turn<'a> {
+    all: &'a Returning,
+    digest: [u8; 32],
+}
+
+impl Returning {
+    /// Begins to look; none while somebody of the same handle is looked at.
+    pub(crate) fn enter(&self, digest: &Digest) -> Option<Turn<'_>> {
+        let digest = *digest.as_bytes();
+        let is_first = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
+        // Made only for the first: when it is dropped, the handle is free again.
+        is_first.then(|| Turn { all: self, digest })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.digest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_once_who_comes_back_twice_at_once_is_looked_at_once() {
+        let returning = Returning::default();
+        let (one, other) = (Digest::of(b"one"), Digest::of(b"other"));
+        let turn = returning.enter(&one);
+        assert!(turn.is_some() && returning.enter(&one).is_none() && returning.enter(&one).is_none());
+        assert!(returning.enter(&other).is_some());
+        drop(turn);
+        assert!(returning.enter(&one).is_some());
     }
 }

@@ -10,7 +10,7 @@ mod trial;
 pub(crate) use arrival::{Arrived, KeptPresented, arrive, judged};
 #[cfg(feature = "saml")]
 pub(crate) use handoff::exchange;
-pub(crate) use handoff::{Kept, Step, open, put, state_text, take};
+pub(crate) use handoff::{Kept, Returning, Step, open, put, state_text, take};
 pub(crate) use party::{Party, Provider, Providers};
 pub use settings::{ProviderKind, ProviderSettings};
 pub(crate) use trial::{Found, TRIAL_LIFE, Trials};

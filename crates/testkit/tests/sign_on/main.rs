@@ -4,6 +4,13 @@
 
 mod admin;
 mod back;
+mod disable;
+mod hostile;
+mod link;
 mod out;
+#[path = "../../../sso/tests/oidc/provider.rs"]
+#[allow(dead_code, reason = "shared; not every test needs each of its moods")]
+mod provider;
 mod saml;
 mod scene;
+mod whole;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::provider::Provider;
 use portcullis_rules::federation::Joining;
 use portcullis_server::{ProviderKind, ProviderSettings};
 use portcullis_sso::oidc::{self, Preset, Secret};
 use portcullis_sso::{ClaimPath, Mapping, saml};
-use portcullis_testkit::{Browser, Page, World};
+use portcullis_testkit::{Answer, Browser, Page, World};
 
 /// What we say at providers to be who we are; it must never be seen again.
 pub(crate) const CLIENT_SECRET: &str = "the-secret-of-this-installation-at-its-provider";
@@ -103,4 +104,54 @@ pub(crate) async fn choose(browser: &mut Browser, page: &Page, name: &str) -> Pa
 pub(crate) async fn leave(browser: &mut Browser, name: &str) -> url::Url {
     let page = browser.open("/sign-in").await;
     destination(&choose(browser, &page, name).await)
+}
+
+/// What the provider of the tests gives us for its own resources; it must never be seen again.
+pub(crate) const UPSTREAM_TOKENS: [&str; 2] = ["access-of-ada", "refresh-of-ada"];
+
+/// A provider that is really there, as ours is told of it.
+pub(crate) fn of(name: &str, label: &str, there: &Provider) -> ProviderSettings {
+    let settings = oidc::Settings {
+        client_secret: there.state().secret.clone().map(Secret::new),
+        ..oidc::Settings::new(Preset::Generic, there.issuer(), "portcullis")
+    };
+    provider(name, label, ProviderKind::Oidc(Box::new(settings)))
+}
+
+/// A server, and a company that is really there, by name `acme`.
+pub(crate) async fn acme(change: impl FnOnce(&mut ProviderSettings)) -> (World, Provider) {
+    let there = Provider::start().await;
+    let mut acme = of("acme", "Acme", &there);
+    change(&mut acme);
+    let world = world(vec![acme]).await;
+    there.state().now = portcullis_wire::time::UnixTime::from_seconds(world.now());
+    (world, there)
+}
+
+/// The whole way through a provider, from the page that is open: what came of it, nothing followed.
+pub(crate) async fn through(
+    world: &World,
+    browser: &mut Browser,
+    page: &Page,
+    there: &Provider,
+    name: &str,
+) -> Answer {
+    let out = choose(browser, page, name).await;
+    there.state().now = portcullis_wire::time::UnixTime::from_seconds(world.now());
+    let back = there.visit(destination(&out).as_str());
+    browser.get(&world.net.target(&back)).await
+}
+
+/// A browser in which whoever is at `acme` is signed in.
+pub(crate) async fn arrived(world: &World, there: &Provider) -> Browser {
+    let mut browser = world.browser();
+    let answer = try_arriving(world, &mut browser, there).await;
+    assert_eq!(answer.is(303).location(), format!("{}/account", world.issuer()));
+    browser
+}
+
+/// The same, which may fail.
+pub(crate) async fn try_arriving(world: &World, browser: &mut Browser, there: &Provider) -> Answer {
+    let page = browser.open("/sign-in").await;
+    through(world, browser, &page, there, "acme").await
 }

@@ -45,6 +45,8 @@ pub(crate) async fn post(
         Ok(returned) => returned,
         Err(fault) => return fault.page(&app),
     };
+    let digest = returned.digest;
+    let Some(_turn) = app.returning.enter(&digest) else { return Fault::handoff().page(&app) };
     verified(&app, &provider, response, returned).await
 }
 

@@ -39,7 +39,11 @@ pub(crate) async fn endpoint(
         Err(fault) => return fault.page(&app),
     };
     match mine(&app, &visitor, &provider, returned).await {
-        Ok(returned) => answered(&app, &visitor, &provider, &form, returned).await,
+        Ok(returned) => {
+            let digest = returned.digest;
+            let Some(_turn) = app.returning.enter(&digest) else { return Fault::handoff().page(&app) };
+            answered(&app, &visitor, &provider, &form, returned).await
+        }
         Err(fault) => fault.page(&app),
     }
 }
