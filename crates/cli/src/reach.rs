@@ -87,7 +87,7 @@ fn at_rest(last: Option<LastRun>) -> Result<Settings, Failure> {
                 effect,
                 tools: Vec::new(),
                 default,
-                people: portcullis_rules::groups::People::Everyone,
+                people: People::Everyone,
             });
         }
         let uri = Resource::parse(&resource.uri).map_err(|_| damaged())?;

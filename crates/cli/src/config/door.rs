@@ -2,7 +2,6 @@
 //! the server behind is shown.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use portcullis_gateway::{ClientCredentials, ClientSecret, Credential, SecretPlace};
 use portcullis_policy::{Confirm, Rules};
@@ -13,6 +12,7 @@ use url::Url;
 use super::fault::Fault;
 use super::file::{CredentialFile, ResourceFile, ToolFile};
 use super::reader::At;
+use super::secret::Written;
 
 /// A tool, by name or pattern, that needs a word first.
 pub(crate) type Asked = (String, Confirm);
@@ -29,13 +29,14 @@ pub(crate) struct DoorPlan {
     pub(crate) credential: Option<Credential>,
 }
 
-pub(super) fn people(file: &ResourceFile, faults: &mut Vec<Fault>) -> People {
-    let Some(names) = &file.people else { return People::Everyone };
+/// Who may use what `key` stands beside: everyone, unless groups are named.
+pub(super) fn people(key: &str, written: Option<&Vec<At<String>>>, faults: &mut Vec<Fault>) -> People {
+    let Some(names) = written else { return People::Everyone };
     if names.iter().any(|at| at.value == "*") {
         if names.len() > 1 {
             let line = names.first().map_or(0, |at| at.line);
             faults.push(
-                Fault::new(line, "resource.people", "`*` is everyone already")
+                Fault::new(line, key, "`*` is everyone already")
                     .advise("name groups, or write people = [\"*\"]"),
             );
         }
@@ -46,7 +47,7 @@ pub(super) fn people(file: &ResourceFile, faults: &mut Vec<Fault>) -> People {
         match Group::parse(value) {
             Some(group) => drop(groups.insert(group)),
             None => faults.push(
-                Fault::new(*line, "resource.people", format!("`{value}` is no name of a group"))
+                Fault::new(*line, key, format!("`{value}` is no name of a group"))
                     .advise("a group has small letters, digits and -_.@"),
             ),
         }
@@ -118,37 +119,14 @@ fn rules(at: &At<std::path::PathBuf>, faults: &mut Vec<Fault>) -> Option<Rules> 
     }
 }
 
-/// A secret is never written into the configuration: it comes from a file or from the environment.
-fn secret(file: &CredentialFile, faults: &mut Vec<Fault>) -> Option<String> {
-    let read = |path: &Path| std::fs::read_to_string(path).map(|text| text.trim_end().to_owned());
-    match (&file.value_file, &file.value_env) {
-        (Some(at), None) => match read(&at.value) {
-            Ok(text) if !text.is_empty() => return Some(text),
-            Ok(_) => faults.push(Fault::new(at.line, "resource.credential.value_file", "the file is empty")),
-            Err(error) => faults.push(Fault::new(
-                at.line,
-                "resource.credential.value_file",
-                format!("`{}`: {error}", at.value.display()),
-            )),
-        },
-        (None, Some(at)) => match std::env::var(&at.value) {
-            Ok(text) if !text.is_empty() => return Some(text),
-            _ => faults.push(Fault::new(
-                at.line,
-                "resource.credential.value_env",
-                format!("`{}` is not set in the environment", at.value),
-            )),
-        },
-        _ => faults.push(
-            Fault::new(file.line, "resource.credential", "where is the secret?")
-                .advise("write `value_file` or `value_env`, one of them"),
-        ),
-    }
-    None
-}
-
 fn credential(file: &CredentialFile, faults: &mut Vec<Fault>) -> Option<Credential> {
-    let value = secret(file, faults)?;
+    let written = Written {
+        key: "resource.credential.value",
+        line: file.line,
+        file: file.value_file.as_ref(),
+        env: file.value_env.as_ref(),
+    };
+    let value = written.required(faults)?;
     let (kind, line) = file.kind.as_ref().map_or(("bearer", file.line), |at| (at.value.as_str(), at.line));
     let told = |fault: &dyn std::fmt::Display| Fault::new(line, "resource.credential", fault);
     let made = match kind {

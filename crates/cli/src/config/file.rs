@@ -7,6 +7,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::fault::Fault;
+use super::provider::ProviderFile;
 use super::reader::{At, Reader, line_of};
 
 /// All of it. What is not there has a default.
@@ -29,6 +30,8 @@ pub(crate) struct File {
     pub(crate) registration_per_second: Option<At<u32>>,
     pub(crate) sign_in_failures: Option<At<u32>>,
     pub(crate) sign_in_window: Option<At<Duration>>,
+    pub(crate) passwords: Option<At<bool>>,
+    pub(crate) providers: Vec<ProviderFile>,
     pub(crate) audit_calls: Option<At<String>>,
     pub(crate) audit_when_full: Option<At<String>>,
     pub(crate) audit_keep: Option<At<Duration>>,
@@ -119,6 +122,7 @@ pub(crate) struct ScopeFile {
     pub(crate) default: Option<At<bool>>,
     pub(crate) tools: Option<Vec<At<String>>>,
     pub(crate) methods: Option<Vec<At<String>>>,
+    pub(crate) people: Option<Vec<At<String>>>,
 }
 
 impl File {
@@ -160,6 +164,7 @@ impl File {
             redirect_schemes: root.texts("redirect_schemes"),
             resources: root.sections("resource", ResourceFile::from_table),
             limits: root.sections("limit", LimitFile::from_table),
+            providers: root.sections("provider", ProviderFile::from_table),
             ..Self::default()
         };
         (file.tls_cert, file.tls_key) = root.section("tls", |tls| (tls.path("cert"), tls.path("key")));
@@ -189,6 +194,7 @@ impl File {
         root.section("sign_in", |sign_in| {
             file.sign_in_failures = sign_in.count("failures");
             file.sign_in_window = sign_in.span("window");
+            file.passwords = sign_in.flag("passwords");
         });
         file
     }
@@ -232,6 +238,7 @@ impl ResourceFile {
                 default: scope.flag("default"),
                 tools: scope.texts("tools"),
                 methods: scope.texts("methods"),
+                people: scope.texts("people"),
             }),
         }
     }

@@ -7,8 +7,10 @@ mod fault;
 mod file;
 mod limits;
 mod plan;
+mod provider;
 mod reader;
 mod resource;
+mod secret;
 pub(crate) mod span;
 
 pub(crate) use door::DoorPlan;

@@ -14,7 +14,7 @@ use super::fault::Fault;
 use super::file::File;
 use super::reader::At;
 use super::resource::{self, Guarded};
-use super::{limits, span};
+use super::{limits, provider, span};
 
 /// The port unless told otherwise: 8414 is the RFC of authorization server metadata.
 const PORT: u16 = 8414;
@@ -74,6 +74,8 @@ pub(crate) fn resolve(file: &File, bound: Option<SocketAddr>) -> Result<Plan, Ve
     if let Some(schemes) = &file.redirect_schemes {
         settings.schemes = schemes_of(schemes, &mut faults);
     }
+    settings.providers = provider::resolve_all(&file.providers, &mut faults);
+    settings.sign_in.passwords = passwords(file, &mut faults);
     settings.insecure_cimd_loopback = file.cimd_loopback;
     insecure(file, &settings.issuer, &mut faults);
     if faults.is_empty() {
@@ -185,6 +187,18 @@ fn limits(file: &File, settings: &mut Settings) {
     let sign_in = &mut settings.sign_in;
     sign_in.failures = value(&file.sign_in_failures, sign_in.failures);
     sign_in.window = file.sign_in_window.as_ref().map_or(sign_in.window, |at| at.value);
+}
+
+/// Without passwords there has to be another way in.
+fn passwords(file: &File, faults: &mut Vec<Fault>) -> bool {
+    let Some(at) = &file.passwords else { return true };
+    if !at.value && file.providers.is_empty() {
+        faults.push(
+            Fault::new(at.line, "sign_in.passwords", "nobody could sign in: there is no provider either")
+                .advise("add a [[provider]], or leave it out"),
+        );
+    }
+    at.value
 }
 
 fn networks(file: &File, faults: &mut Vec<Fault>) -> Vec<portcullis_server::IpNetwork> {

@@ -144,6 +144,21 @@ impl<'a> Reader<'a> {
         value
     }
 
+    /// A table whose names are the owner's own, each with a text.
+    pub(crate) fn map(&mut self, name: &'static str) -> Option<Vec<(String, At<String>)>> {
+        let text = self.text;
+        self.read(name, "a table of texts in quotes", |value| {
+            let row =
+                |(key, value): (&toml::Spanned<std::borrow::Cow<'a, str>>, &toml::Spanned<DeValue<'a>>)| {
+                    let line = line_of(text, value.span().start);
+                    let value = value.get_ref().as_str()?.to_owned();
+                    Some((key.get_ref().to_string(), At { value, line }))
+                };
+            value.as_table()?.iter().map(row).collect()
+        })
+        .map(|rows| rows.value)
+    }
+
     /// Several tables of one name.
     pub(crate) fn sections<T>(
         &mut self,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use portcullis::{ToolTable, plain_words};
 use portcullis_rules::catalog::{Effect, ResourceEntry, ScopeEntry};
+use portcullis_rules::groups::People;
 use portcullis_runner::Sharing;
 use portcullis_wire::resource::{Issuer, Resource};
 use portcullis_wire::scope::{Scope, Scopes};
@@ -16,7 +17,7 @@ use super::reader::At;
 use crate::run::builtin;
 
 /// Paths of the authorization server's own, which no guarded server can have.
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 14] = [
     "/",
     "/authorize",
     "/token",
@@ -28,6 +29,9 @@ const RESERVED: [&str; 11] = [
     "/consent",
     "/account",
     "/setup",
+    "/approve",
+    "/callback",
+    "/saml",
 ];
 
 /// What stands behind a guarded path.
@@ -125,7 +129,8 @@ fn resolve(file: &ResourceFile, issuer: &Issuer, faults: &mut Vec<Fault>) -> Opt
     });
     let tools = table(&scopes, &file.scopes);
     let rs256 = file.rs256.as_ref().is_some_and(|at| at.value);
-    let entry = ResourceEntry { resource, name, scopes, rs256, people: door::people(file, faults) };
+    let people = door::people("resource.people", file.people.as_ref(), faults);
+    let entry = ResourceEntry { resource, name, scopes, rs256, people };
     let door = door::door(file, faults);
     (faults.len() == before).then_some(Guarded { entry, tools, require, behind, door })
 }
@@ -314,7 +319,7 @@ fn every_tool(scope: Scope) -> ScopeEntry {
         effect: Effect::Changes,
         tools: Vec::new(),
         default: true,
-        people: portcullis_rules::groups::People::Everyone,
+        people: People::Everyone,
     }
 }
 
@@ -350,7 +355,7 @@ fn scope(file: &ScopeFile, faults: &mut Vec<Fault>) -> Option<ScopeEntry> {
         effect,
         tools: file.tools.iter().flatten().map(|at| at.value.clone()).collect(),
         default: file.default.as_ref().is_some_and(|at| at.value),
-        people: portcullis_rules::groups::People::Everyone,
+        people: door::people("resource.scope.people", file.people.as_ref(), faults),
     })
 }
 

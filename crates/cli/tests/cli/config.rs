@@ -33,7 +33,7 @@ effect = "deletes"
 tools = ["delete_note"]
 "#;
 
-fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("portcullis.toml");
     std::fs::write(&file, text).unwrap();
@@ -41,7 +41,7 @@ fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
 }
 
 /// Line, key and a part of what is said, of each fault.
-fn check(text: &str, expected: &[(u64, &str, &str)]) {
+pub(crate) fn check(text: &str, expected: &[(u64, &str, &str)]) {
     let (_place, file) = written(text);
     let ended = run(&format!("config check {} --json", file.display()));
     let rows = ended.rows();
@@ -216,7 +216,7 @@ fn the_explanations_are_those_of_the_file() {
                 format!("[[resource]]\n[[resource.{table}]]\n{name} = 1979-05-27")
             }
             ["resource", table, name] => format!("[[resource]]\n[resource.{table}]\n{name} = 1979-05-27"),
-            ["limit", name] => format!("[[limit]]\n{name} = 1979-05-27"),
+            [table @ ("limit" | "provider"), name] => format!("[[{table}]]\n{name} = 1979-05-27"),
             [table, name] => format!("[{table}]\n{name} = 1979-05-27"),
             _ => unreachable!("{key}"),
         }
@@ -239,6 +239,7 @@ fn the_explanations_are_those_of_the_file() {
         "audit.",
         "stdio.",
         "limit.",
+        "provider.",
         "resource.",
         "resource.scope.",
         "resource.tool.",

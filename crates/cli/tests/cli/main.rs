@@ -6,6 +6,7 @@ mod config;
 mod gateway;
 mod mcp;
 mod new;
+mod providers;
 mod records;
 mod start;
 mod tls;
