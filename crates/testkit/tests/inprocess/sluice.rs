@@ -9,9 +9,10 @@ use portcullis_rules::facts::{
     AgentQuery, AgentRow, ApprovalQuery, ApprovalRow, AskFacts, BrowserFacts, CodeFacts, GrantFacts,
     MachineFacts, PersonalFacts, SetupFacts, SignInFacts, ToolBook,
 };
+use portcullis_rules::federation::{ArrivalFacts, Handoff, LinkFacts, Provider, ProviderLink};
 use portcullis_rules::model::{Client, Cut, KeyRecord, Origin, User};
 use portcullis_rules::verdict::{Expect, Write};
-use portcullis_store::{Answer, BrowserAsk, Commit, CommitError, Store, StoreError, Swept};
+use portcullis_store::{Answer, ArrivalAsk, BrowserAsk, Commit, CommitError, Store, StoreError, Swept};
 use portcullis_wire::digest::Digest;
 use portcullis_wire::id::{ApprovalId, ClientId, CodeId, GrantId, UserId};
 use portcullis_wire::resource::Resource;
@@ -136,6 +137,18 @@ impl Store for Sluice {
     }
     fn ask_facts(&self, grant: GrantId, call: Digest, at: UnixTime) -> Answer<'_, AskFacts> {
         self.read(self.inner.ask_facts(grant, call, at))
+    }
+    fn providers(&self) -> Answer<'_, Vec<Provider>> {
+        self.read(self.inner.providers())
+    }
+    fn handoff(&self, digest: Digest) -> Answer<'_, Option<Handoff>> {
+        self.read(self.inner.handoff(digest))
+    }
+    fn arrival_facts(&self, ask: ArrivalAsk) -> Answer<'_, ArrivalFacts> {
+        self.read(self.inner.arrival_facts(ask))
+    }
+    fn link_facts(&self, user: UserId, to: ProviderLink) -> Answer<'_, LinkFacts> {
+        self.read(self.inner.link_facts(user, to))
     }
     fn approval(&self, id: ApprovalId) -> Answer<'_, ApprovalRow> {
         self.read(self.inner.approval(id))
