@@ -10,8 +10,8 @@ mod records;
 
 pub(crate) use new::{New, Template};
 pub(crate) use records::{
-    Agents, Audit, AuditFormat, AuditVerify, ClientAdd, Clients, Cut, Keys, Password, TokenCreate, Tokens,
-    Tools, Users,
+    Agents, Audit, AuditFormat, AuditVerify, ClientAdd, Clients, Cut, Keys, Password, Sso, TokenCreate,
+    Tokens, Tools, Users,
 };
 
 /// OAuth 2.1 in front of any MCP server.
@@ -79,6 +79,9 @@ pub(crate) enum Command {
     /// Keys that sign tokens
     #[command(subcommand)]
     Keys(Keys),
+    /// Identity providers that people sign in through
+    #[command(subcommand)]
+    Sso(Sso),
     /// The configuration file
     #[command(subcommand)]
     Config(Config),

@@ -139,6 +139,7 @@ async fn other(cli: Cli) -> Outcome {
         Command::Tools(tools) => command::tools::run(&Desk::new(&shared)?, tools).await,
         Command::Audit(wish) => command::audit::run(&Desk::new(&shared)?, *wish).await,
         Command::Keys(keys) => command::keys::run(&Desk::new(&shared)?, keys).await,
+        Command::Sso(sso) => command::sso::run(&Desk::new(&shared)?, sso).await,
         Command::Config(wish) => command::config::run(&shared, wish),
         Command::Completions { shell } => command::completions::run(shell),
     }

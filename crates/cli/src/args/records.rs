@@ -57,9 +57,52 @@ pub(crate) enum Users {
         /// The account
         name: String,
     },
+    /// Tie an account to a person at an identity provider
+    Link {
+        /// The account
+        name: String,
+        /// The provider, by its name
+        #[arg(long, value_name = "NAME")]
+        provider: String,
+        /// The person there: `sub`, or the persistent name identifier
+        #[arg(long, value_name = "SUBJECT")]
+        subject: String,
+    },
+    /// Untie an account from its identity provider
+    Unlink {
+        /// The account
+        name: String,
+    },
     /// Remove an account and end its agents
     Remove {
         /// The account
+        name: String,
+    },
+}
+
+/// `sso`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sso {
+    /// List the providers, and what is entered there
+    List,
+    /// Look at a provider without a person: is it there, and as it is configured?
+    Check {
+        /// The provider
+        name: String,
+    },
+    /// Walk a sign-in at a provider, and tell every claim and what became of it
+    Test {
+        /// The provider
+        name: String,
+    },
+    /// Switch a provider off: its people and their agents are refused at once
+    Disable {
+        /// The provider
+        name: String,
+    },
+    /// Switch it on again
+    Enable {
+        /// The provider
         name: String,
     },
 }

@@ -10,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod new;
 pub(crate) mod serve;
 pub(crate) mod setup_link;
+pub(crate) mod sso;
 pub(crate) mod tokens;
 pub(crate) mod tools;
 pub(crate) mod users;

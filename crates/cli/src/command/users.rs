@@ -15,7 +15,7 @@ const PASSWORD_INPUT: u64 = 4096;
 pub(crate) async fn run(desk: &Desk, users: Users) -> Outcome {
     match users {
         Users::List => {
-            let columns = ["name", "groups", "admin", "enabled", "created_at"];
+            let columns = ["name", "groups", "admin", "enabled", "provider", "created_at"];
             desk.list(Command::UserList, &columns, "no accounts yet: `portcullis setup-link` makes the first")
                 .await
         }
@@ -55,6 +55,14 @@ pub(crate) async fn run(desk: &Desk, users: Users) -> Outcome {
         Users::Enable { name } => {
             let said = format!("enabled `{name}`");
             desk.done(Command::UserEnable { name }, &said).await
+        }
+        Users::Link { name, provider, subject } => {
+            let said = format!("`{name}` is that person at `{provider}` from now on");
+            desk.done(Command::UserLink { name, provider, subject }, &said).await
+        }
+        Users::Unlink { name } => {
+            let said = format!("`{name}` belongs to no provider any more");
+            desk.done(Command::UserUnlink { name }, &said).await
         }
         Users::Remove { name } => {
             let said = format!("removed `{name}`; its agents are cut off");
