@@ -30,7 +30,7 @@ fn catalog(world: &World) -> Catalog {
         effect: Effect::Reads,
         tools: Vec::new(),
         default: false,
-        people: portcullis_rules::groups::People::Everyone,
+        people: People::Everyone,
     };
     let entry = ResourceEntry {
         resource: Resource::parse(&world.notes).unwrap(),

@@ -23,9 +23,9 @@ const AT_ONCE: usize = 64;
 
 /// What speaks to a provider.
 pub(crate) enum Party {
-    Oidc(RelyingParty),
+    Oidc(Box<RelyingParty>),
     #[cfg(feature = "saml")]
-    Saml(ServiceProvider),
+    Saml(Box<ServiceProvider>),
 }
 
 impl Party {
@@ -129,7 +129,7 @@ fn provider(one: &ProviderSettings, settings: &Settings, fetcher: &Fetcher) -> R
         ProviderKind::Oidc(oidc) => {
             let party = RelyingParty::new((**oidc).clone(), fetcher.clone())?;
             let issuer = party.issuer().to_owned();
-            (Party::Oidc(party), issuer)
+            (Party::Oidc(Box::new(party)), issuer)
         }
         #[cfg(feature = "saml")]
         ProviderKind::Saml(saml) => {
@@ -138,7 +138,7 @@ fn provider(one: &ProviderSettings, settings: &Settings, fetcher: &Fetcher) -> R
             saml.acs = settings.url(&format!("/saml/{}/acs", one.name));
             let party = ServiceProvider::new(saml, fetcher.clone())?;
             let issuer = party.issuer().to_owned();
-            (Party::Saml(party), issuer)
+            (Party::Saml(Box::new(party)), issuer)
         }
     };
     let _used_by_saml_alone = settings;

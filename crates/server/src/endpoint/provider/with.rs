@@ -44,7 +44,7 @@ pub(crate) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
     let source = source(&app, &parts);
     let named = form.one("provider").ok().flatten().and_then(|name| app.providers.find(name));
     let typed = form.one("address").ok().flatten().map(str::trim).unwrap_or_default();
-    let address = (typed.len() <= ADDRESS_MAX).then_some(typed).unwrap_or_default();
+    let address = if typed.len() <= ADDRESS_MAX { typed } else { "" };
     let Some(provider) = named.or_else(|| app.providers.by_address(address)).cloned() else {
         let shown = Shown::new(behind, StatusCode::BAD_REQUEST)
             .lost(address, "No company that signs in here has that address.");
