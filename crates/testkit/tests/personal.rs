@@ -34,7 +34,7 @@ async fn made(world: &World, person: &str, number: u64) -> String {
         effect: Effect::Reads,
         tools: Vec::new(),
         default: true,
-        people: portcullis_rules::groups::People::Everyone,
+        people: People::Everyone,
     };
     let entry = ResourceEntry {
         resource: Resource::parse(&world.notes).unwrap(),
