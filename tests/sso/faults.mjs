@@ -3,7 +3,7 @@ import { expect } from "../clients/report.mjs";
 
 /** What pysaml2 is told to do (see pysaml2_idp.py), and the cause that is named. */
 const MANNERS = [
-  ["sha1", "saml_signature_algorithm"],
+  ["sha1", "saml_sha1"],
   ["transient", "saml_transient"],
   ["unsigned", "saml_no_signature"],
   ["audience", "saml_audience"],

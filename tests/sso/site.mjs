@@ -36,6 +36,7 @@ people = ["ops"]
 `;
 
 const COMMON = `accounts = "create"
+private_network = true
 [provider.groups]
 "mcp-users" = "staff"
 "mcp-admins" = "ops"
@@ -76,7 +77,7 @@ export class Site {
       const log = path.join(directory, "python-server.log");
       keep(await startChild(python, [path.join(servers, "python_server.py"), String(upstream)], { ready: /Uvicorn running on/, log }));
       site.server = keep(new Server(path.join(directory, "server")));
-      await site.server.serve(site.#config(`http://127.0.0.1:${upstream}/mcp`), [], port);
+      await site.server.serve(site.#config(`http://127.0.0.1:${upstream}/mcp`), ["--insecure-cimd-loopback"], port);
       site.server.resource = `${site.server.issuer}/python`;
     } catch (error) {
       await site.stop();
@@ -99,7 +100,7 @@ export class Site {
     const more = `scopes = ["openid", "profile", "email", "groups"]\ndomains = ["acme.example"]\n`;
     const { liar } = this;
     const lies = `issuer = "${liar.issuer}"\nclient_id = "${liar.clientId}"\nclient_secret_file = ${file("liar.secret", liar.secret)}\n`;
-    const guarded = `accounts = "create"\naccount_domains = ["acme.example"]\n`;
+    const guarded = `private_network = true\naccounts = "create"\naccount_domains = ["acme.example"]\n`;
     const mallory = `${head(["mallory", "Mallory & Co"], "oidc")}${lies}${guarded}`;
     return [RESOURCE.replace("UPSTREAM", upstream), `${head(PROVIDERS[0], "oidc")}${oidc}${more}${COMMON}`, saml(PROVIDERS[1], initech), saml(PROVIDERS[2], globex), mallory].join("\n");
   }
