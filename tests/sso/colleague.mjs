@@ -10,13 +10,15 @@ const BETWEEN = ["/sign-in/with", "/sign-in/test"];
 
 /** Presses what begins the way to a provider; resolves once the way has ended, on a page of ours again. */
 export async function through(page, { login, password }, press) {
-  const ours = new URL(page.url()).origin;
+  const { origin: ours, pathname: begun } = new URL(page.url());
   await press();
   const form = page.locator("input[name=username]");
-  const back = () => page.waitForURL((url) => url.origin === ours && !BETWEEN.includes(url.pathname), { timeout: PATIENCE, waitUntil: "load" });
+  const back = () => page.waitForURL((url) => url.origin === ours && !BETWEEN.includes(url.pathname) && url.pathname !== begun, { timeout: PATIENCE, waitUntil: "load" });
   // Whoever is signed in there already sees no form.
   const early = back().then(() => "back", () => "late");
-  const first = await Promise.race([early, form.waitFor({ timeout: PATIENCE }).then(() => "form", () => "none")]);
+  // A refusal of ours comes at the address the form was sent to.
+  const refused = page.waitForSelector("h2#next", { timeout: PATIENCE }).then(() => "back", () => "late");
+  const first = await Promise.race([early, refused, form.waitFor({ timeout: PATIENCE }).then(() => "form", () => "none")]);
   if (first === "back") return;
   expect(first === "form", `a login form of the provider, not ${page.url()}`);
   await form.fill(login);

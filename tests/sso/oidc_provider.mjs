@@ -72,6 +72,10 @@ async function interaction(request, reply) {
 
 const answer = provider.callback();
 const server = http.createServer((request, reply) => {
+  if (request.url === "/favicon.ico") {
+    reply.writeHead(204).end();
+    return;
+  }
   if (!request.url.startsWith("/interaction/")) {
     answer(request, reply);
     return;
