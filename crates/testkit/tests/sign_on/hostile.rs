@@ -1,7 +1,7 @@
 //! A provider that lies, hangs, or changes: refused, explained, written down, and nobody else is slowed.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::provider::{Document, Mood, Provider, Signature};
 use portcullis_jose::key::{Alg, SigningKey};
@@ -120,9 +120,8 @@ async fn t_outbound_a_provider_that_hangs_slows_nobody_of_another() {
         .into_iter()
         .map(|(mut browser, target)| tokio::spawn(async move { browser.get(&target).await }))
         .collect();
-    let began = Instant::now();
     arrived(&world, &there).await;
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert!(waiting.iter().all(|one| !one.is_finished()), "all of them still wait for theirs");
     for answer in waiting {
         let answer = answer.await.unwrap();
         answer.stops(502, "E-PROVIDER");

@@ -111,7 +111,7 @@ async fn t_once_a_callback_that_comes_twice_signs_in_once() {
 }
 
 #[tokio::test]
-async fn a31_prompt_login_is_put_to_the_company_and_its_word_on_when_is_checked() {
+async fn a_wish_for_a_fresh_sign_in_is_put_to_the_company_and_its_word_on_when_is_checked() {
     let (world, there) = acme(|_| {}).await;
     let mut browser = arrived(&world, &there).await;
     let client = world.client().await;
