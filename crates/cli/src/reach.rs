@@ -87,17 +87,11 @@ fn at_rest(last: Option<LastRun>) -> Result<Settings, Failure> {
                 effect,
                 tools: Vec::new(),
                 default,
-                people: People::Everyone,
+                people: people(resource.scope_people.get(&name)).ok_or_else(damaged)?,
             });
         }
         let uri = Resource::parse(&resource.uri).map_err(|_| damaged())?;
-        let people = match resource.people {
-            None => People::Everyone,
-            Some(names) => {
-                let groups: Option<_> = names.iter().map(|name| Group::parse(name)).collect();
-                People::Groups(groups.ok_or_else(damaged)?)
-            }
-        };
+        let people = people(resource.people.as_ref()).ok_or_else(damaged)?;
         entries.push(ResourceEntry {
             resource: uri,
             name: resource.name,
@@ -110,6 +104,14 @@ fn at_rest(last: Option<LastRun>) -> Result<Settings, Failure> {
     let mut settings = Settings::new(issuer, Catalog::new(entries).map_err(|_| damaged())?);
     settings.endpoint_path = last.endpoint_path;
     Ok(settings)
+}
+
+/// The groups that are named; where none are, everyone.
+fn people(names: Option<&Vec<String>>) -> Option<People> {
+    match names {
+        None => Some(People::Everyone),
+        Some(names) => names.iter().map(|name| Group::parse(name)).collect::<Option<_>>().map(People::Groups),
+    }
 }
 
 impl From<HomeError> for Failure {

@@ -18,6 +18,7 @@ use portcullis_wire::resource::{Issuer, ResourceError};
 use crate::describe::{DescribeError, Description};
 use crate::embedded::{Portcullis, Protected};
 use crate::home::{Home, HomeError};
+use crate::provider::{self, Provider};
 use crate::running::{OpenFault, Running};
 
 /// Why a server cannot be built. Each says what to say otherwise.
@@ -44,6 +45,9 @@ pub enum BuildError {
     /// A group's name.
     #[error("`{0}` is no name of a group: it has small letters, digits and -_.@")]
     Group(String),
+    /// A provider's name, or one that two have.
+    #[error("`{0}` cannot name a provider: each has a name of its own, of small letters, digits and `-`")]
+    ProviderName(String),
     /// A limit that cannot be counted.
     #[error(
         "the limit of {0} in {1} s: a window has between 1 s and 31 days, and there are at most {BUDGETS} limits"
@@ -78,6 +82,8 @@ pub struct Builder {
     insecure_loopback_fetch: bool,
     limits: Vec<Limit>,
     audit: AuditSettings,
+    providers: Vec<Provider>,
+    without_passwords: bool,
     resources: Vec<Description>,
 }
 
@@ -140,6 +146,13 @@ impl Builder {
         self.last(|resource| resource.people = Some(groups))
     }
 
+    /// Who may have a scope of the resource: the people in one of these groups. Nobody else's agent gets it, whatever was
+    /// asked or approved. Whoever may use the resource unless said.
+    pub fn scope_people<S: Into<String>>(self, scope: &str, groups: impl IntoIterator<Item = S>) -> Self {
+        let groups = groups.into_iter().map(Into::into).collect();
+        self.last(|resource| resource.scope_people.push((scope.to_owned(), groups)))
+    }
+
     /// What a [`Portcullis::door`] makes of tools that are new, or whose definition changed since it was accepted.
     /// They are hidden until `portcullis tools accept` unless said.
     pub fn new_tools(self, new: NewTools) -> Self {
@@ -165,8 +178,21 @@ impl Builder {
         self
     }
 
+    /// An identity provider that people sign in through.
+    pub fn provider(mut self, provider: Provider) -> Self {
+        self.providers.push(provider);
+        self
+    }
+
+    /// People sign in through providers alone. A set-up link still makes an administrator with a password, who may use it
+    /// once passwords are allowed again.
+    pub const fn without_passwords(mut self) -> Self {
+        self.without_passwords = true;
+        self
+    }
+
     /// How the audit trail is kept.
-    pub const fn audit(mut self, audit: AuditSettings) -> Self {
+    pub fn audit(mut self, audit: AuditSettings) -> Self {
         self.audit = audit;
         self
     }
@@ -216,6 +242,12 @@ impl Builder {
         for description in &self.resources {
             let (mut entry, table) = description.resolve()?;
             entry.people = people(description.people.as_deref())?;
+            for (scope, groups) in &description.scope_people {
+                let Some(known) = entry.scopes.iter_mut().find(|known| known.scope.as_str() == scope) else {
+                    return Err(DescribeError::NoScope(description.uri.clone(), scope.clone()).into());
+                };
+                known.people = people(Some(groups))?;
+            }
             let policy = policy(description, table.clone())?;
             sides.push((entry.resource.clone(), table, policy, description));
             entries.push(entry);
@@ -226,6 +258,8 @@ impl Builder {
         settings.trusted_proxies = self.trusted_proxies;
         settings.limits = self.limits;
         settings.audit = self.audit;
+        settings.providers = provider::settings(self.providers)?;
+        settings.sign_in.passwords = !self.without_passwords;
         settings.insecure_cimd_loopback = self.insecure_loopback_fetch;
         let fetch = portcullis_fetch::Settings {
             loopback: if self.insecure_loopback_fetch {

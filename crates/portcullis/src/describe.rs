@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use portcullis_mcp::ToolTable;
 use portcullis_policy::Confirm;
 use portcullis_rules::catalog::{Effect, ResourceEntry, ScopeEntry};
+use portcullis_rules::groups::People;
 use portcullis_rules::tools::NewTools;
 use portcullis_wire::resource::{Resource, ResourceError};
 use portcullis_wire::scope::{Scope, ScopeError, Scopes};
@@ -34,6 +35,7 @@ pub(crate) struct Description {
     pub(crate) titles: Vec<(String, String, Effect)>,
     pub(crate) confirm: Vec<(String, Confirm)>,
     pub(crate) people: Option<Vec<String>>,
+    pub(crate) scope_people: Vec<(String, Vec<String>)>,
     pub(crate) new_tools: NewTools,
     pub(crate) keep_values: Vec<String>,
     pub(crate) policy_file: Option<PathBuf>,
@@ -49,6 +51,7 @@ impl Description {
             titles: Vec::new(),
             confirm: Vec::new(),
             people: None,
+            scope_people: Vec::new(),
             new_tools: NewTools::default(),
             keep_values: Vec::new(),
             policy_file: None,
@@ -80,16 +83,7 @@ impl Description {
             entry.effect = *effect;
         }
         let name = self.name.clone().unwrap_or_else(|| host_of(&self.uri));
-        Ok((
-            ResourceEntry {
-                resource,
-                name,
-                scopes,
-                rs256: false,
-                people: portcullis_rules::groups::People::Everyone,
-            },
-            table,
-        ))
+        Ok((ResourceEntry { resource, name, scopes, rs256: false, people: People::Everyone }, table))
     }
 }
 
@@ -116,7 +110,7 @@ fn add<'a>(
             effect,
             tools: Vec::new(),
             default,
-            people: portcullis_rules::groups::People::Everyone,
+            people: People::Everyone,
         });
         scopes.len() - 1
     });

@@ -11,6 +11,7 @@
 //! .gitignore      so that none of this is committed by accident
 //! ```
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -97,6 +98,9 @@ pub struct LastResource {
     /// The groups whose people may use it; none is everyone.
     #[serde(default)]
     pub people: Option<Vec<String>>,
+    /// The groups whose people may have a scope, for scopes that not everybody may have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scope_people: BTreeMap<String, Vec<String>>,
 }
 
 /// The key that lets a command administer the running server.
@@ -371,6 +375,7 @@ mod tests {
                 scopes: vec![("notes:read".to_owned(), true)],
                 rs256: false,
                 people: Some(vec!["staff".to_owned()]),
+                scope_people: BTreeMap::from([("notes:read".to_owned(), vec!["ops".to_owned()])]),
             }],
             endpoint_path: String::new(),
             database: Some("../notes.db".into()),

@@ -17,6 +17,7 @@ mod embedded;
 mod entropy;
 pub mod foreign;
 pub mod home;
+mod provider;
 pub mod running;
 
 pub use builder::{BuildError, Builder};
@@ -37,3 +38,4 @@ pub use portcullis_server::admin;
 pub use portcullis_server::{AuditSettings, Calls, Entropy, IpNetwork, WhenFull};
 pub use portcullis_wire::resource::{Issuer, Resource};
 pub use portcullis_wire::scope::{Scope, Scopes};
+pub use provider::Provider;

@@ -140,6 +140,14 @@ impl fmt::Debug for Running {
     }
 }
 
+/// The groups that are named; none is everyone.
+fn names(people: &People) -> Option<Vec<String>> {
+    match people {
+        People::Everyone => None,
+        People::Groups(groups) => Some(groups.iter().map(ToString::to_string).collect()),
+    }
+}
+
 /// What a command at rest must know of this run.
 fn last_run(settings: &Settings, database: Option<&Path>) -> LastRun {
     let resource = |entry: &portcullis_rules::catalog::ResourceEntry| LastResource {
@@ -147,10 +155,12 @@ fn last_run(settings: &Settings, database: Option<&Path>) -> LastRun {
         name: entry.name.clone(),
         scopes: entry.scopes.iter().map(|scope| (scope.scope.to_string(), scope.default)).collect(),
         rs256: entry.rs256,
-        people: match &entry.people {
-            People::Everyone => None,
-            People::Groups(groups) => Some(groups.iter().map(ToString::to_string).collect()),
-        },
+        people: names(&entry.people),
+        scope_people: entry
+            .scopes
+            .iter()
+            .filter_map(|scope| Some((scope.scope.to_string(), names(&scope.people)?)))
+            .collect(),
     };
     LastRun {
         issuer: settings.issuer.to_string(),
