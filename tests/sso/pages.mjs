@@ -106,7 +106,7 @@ export async function run(site) {
       await look(watch, "sso-no-handoff", watch.answer.status());
       expect(watch.answer.status() >= 400, `a refusal, not ${watch.answer.status()}`);
     });
-    await step("the person says no at the provider, or it has an error", async () => {
+    await step("an address of a provider that there is not", async () => {
       await page.goto(`${server.issuer}/callback/nobody?code=x&state=y`);
       await look(watch, "sso-no-provider", watch.answer.status());
       expect(watch.answer.status() >= 400, `a refusal, not ${watch.answer.status()}`);
