@@ -356,3 +356,17 @@ async fn t_client_text_r20_what_a_call_says_stays_text_and_is_shown_letter_by_le
         (Some("DENY"), Some("no-store"))
     );
 }
+
+#[tokio::test]
+async fn what_is_kept_of_a_person_is_told_whole_and_rows_of_decisions_name_them() {
+    let (world, _alice, _client, tokens) = world().await;
+    asks(&world, &tokens, &json!({ "id": "n-17" })).await.unwrap();
+    let rows = world.app.administer(Command::UserExport { name: "alice".to_owned() }).await.unwrap();
+    let about = |what: &str| rows.iter().filter(|row| row["about"] == what).collect::<Vec<_>>();
+    assert_eq!(about("account").len(), 1);
+    assert_eq!(about("agent").len(), 1);
+    let [asked] = about("approval")[..] else { panic!("{rows:?}") };
+    assert_eq!((&asked["tool"], &asked["arguments"]), (&json!(TOOL), &json!(r#"{"id":"n-17"}"#)));
+    let events = about("event");
+    assert!(!events.is_empty() && events.iter().all(|row| row["person"] == "alice"), "{events:?}");
+}

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use portcullis_rules::approve::Approval;
 use portcullis_rules::audit::{AuditQuery, AuditRow, Head, hex};
 use portcullis_rules::event::EventKind;
+use portcullis_rules::facts::ApprovalQuery;
+use portcullis_wire::id::UserId;
 use portcullis_wire::resource::Resource;
 use portcullis_wire::time::UnixTime;
 use serde::{Deserialize, Serialize};
@@ -71,7 +74,22 @@ pub(super) async fn search(app: &App, search: AuditSearch) -> Rows {
         most: search.limit.unwrap_or(LISTED).min(LISTED),
         ..AuditQuery::default()
     };
-    Ok(app.store.audit(query).await?.iter().map(row).collect())
+    let rows = app.store.audit(query).await?;
+    let names = names(app, &rows).await?;
+    Ok(rows.iter().map(|one| row(one, &names)).collect())
+}
+
+/// The accounts' names of today, for rows that hold an id alone, as those of decisions do. Whoever was removed has none.
+async fn names(app: &App, rows: &[AuditRow]) -> Result<BTreeMap<UserId, String>, AdminError> {
+    let mut names = BTreeMap::new();
+    for id in rows.iter().filter(|row| row.person.is_none()).filter_map(|row| row.entry.user) {
+        if !names.contains_key(&id)
+            && let Some(user) = app.store.user(id).await?
+        {
+            names.insert(id, user.name);
+        }
+    }
+    Ok(names)
 }
 
 fn unknown_event(word: &str) -> AdminError {
@@ -80,10 +98,11 @@ fn unknown_event(word: &str) -> AdminError {
 }
 
 /// A row for people and programs. The first ten members are there in every row and keep their names.
-pub(super) fn row(row: &AuditRow) -> Value {
+fn row(row: &AuditRow, names: &BTreeMap<UserId, String>) -> Value {
     let entry = &row.entry;
     let is_call = entry.method.as_deref() == Some("tools/call");
     let person = row.person.as_ref().map(|side| &side.person);
+    let of_today = || entry.user.and_then(|id| names.get(&id)).map(String::as_str);
     json!({
         "time": rfc3339(entry.at),
         "event": entry.kind,
@@ -103,11 +122,26 @@ pub(super) fn row(row: &AuditRow) -> Value {
         "trace": entry.trace,
         "reason": entry.reason,
         "count": entry.count,
-        "person": person.and_then(|person| person.name.as_deref()),
+        "person": person.and_then(|person| person.name.as_deref()).or_else(of_today),
         "arguments": person.and_then(|person| person.arguments.as_ref()).map(hex::digest),
         "values": person.and_then(|person| person.values.as_deref()),
         "number": row.seq,
         "hash": hex::digest(&row.hash),
+    })
+}
+
+/// A question that was put to a person.
+fn question(asked: &Approval) -> Value {
+    json!({
+        "id": asked.id.to_string(),
+        "agent": asked.grant,
+        "resource": asked.resource,
+        "tool": asked.tool,
+        "arguments": asked.shown.text,
+        "cut": asked.shown.cut,
+        "state": asked.state.as_str(),
+        "created_at": rfc3339(asked.created_at),
+        "decided_at": asked.decided_at.map(rfc3339),
     })
 }
 
@@ -152,12 +186,17 @@ pub(super) async fn export(app: &App, name: &str) -> Rows {
         members.extend(row.as_object().cloned().unwrap_or_default());
         json!(members)
     };
-    if let Some(account) = app.store.user(user).await? {
-        all.push(about("account", super::user_row(&account)));
-    }
+    let account = app.store.user(user).await?;
+    all.extend(account.iter().map(|account| about("account", super::user_row(account))));
+    let names: BTreeMap<UserId, String> = account.into_iter().map(|account| (user, account.name)).collect();
     for agent in super::agents::of(app, user).await? {
         all.push(about("agent", agent));
     }
+    let asked = ApprovalQuery { user: Some(user), most: LISTED, ..ApprovalQuery::default() };
+    let asked = app.store.approvals(asked).await?;
+    all.extend(
+        asked.iter().filter_map(|row| row.approval.as_ref()).map(|one| about("approval", question(one))),
+    );
     let mut after = 0;
     loop {
         let query = AuditQuery {
@@ -170,7 +209,7 @@ pub(super) async fn export(app: &App, name: &str) -> Rows {
         let page = app.store.audit(query).await?;
         let Some(last) = page.last() else { break };
         after = last.seq;
-        all.extend(page.iter().map(|one| about("event", row(one))));
+        all.extend(page.iter().map(|one| about("event", row(one, &names))));
     }
     Ok(all)
 }
