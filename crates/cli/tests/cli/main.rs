@@ -8,6 +8,8 @@ mod mcp;
 mod new;
 mod providers;
 mod records;
+mod sign_in_docs;
+mod sso;
 mod start;
 mod tls;
 mod world;
