@@ -78,7 +78,6 @@ export async function simpleSamlPhp(directory, { people, sp }) {
       PORTCULLIS_SSO_PEOPLE: people.file,
       PORTCULLIS_SSO_SP: sp.entity,
       PORTCULLIS_SSO_ACS: sp.acs,
-      PHP_CLI_SERVER_WORKERS: "2",
     },
     ready: /Development Server .* started/,
     log: path.join(directory, "simplesamlphp.log"),
