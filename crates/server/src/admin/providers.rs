@@ -16,6 +16,13 @@ use crate::view::rfc3339;
 const SUBJECT: usize = 255;
 
 fn configured<'a>(app: &'a App, name: &str) -> Result<&'a Provider, AdminError> {
+    if !app.settings.all_providers {
+        return Err(AdminError::Invalid(
+            "no server runs on this data directory, and only a running one knows its providers; start it, and say this \
+             again"
+                .to_owned(),
+        ));
+    }
     app.providers.find(name).map(|found| &**found).ok_or_else(|| {
         AdminError::Invalid(format!(
             "there is no provider `{name}` in the running server's configuration; `portcullis sso list` shows them"

@@ -1,7 +1,7 @@
 //! What a person reads when signing in through a provider did not work, and what is written down of it.
 
 use http::StatusCode;
-use portcullis_rules::event::{Event, EventKind};
+use portcullis_rules::event::{CallFacts, Event, EventKind};
 use portcullis_rules::federation::NotLetIn;
 use portcullis_rules::refusal::Refusal;
 use portcullis_rules::verdict::Write;
@@ -145,7 +145,12 @@ pub(crate) async fn tell(app: &App, provider: &Provider, word: &'static str) {
 pub(crate) fn row(app: &App, provider: &Provider, word: &'static str) -> Option<Write> {
     let now = app.now();
     let may = app.told.take((provider.name.clone(), word), now).is_ok();
-    may.then(|| Write::Audit(Event::new(EventKind::SignInRefused, now).reason(word)))
+    let refused = Event::new(EventKind::SignInRefused, now).reason(word).call(CallFacts {
+        method: "sign_in".to_owned(),
+        rule: Some(provider.name.clone()),
+        ..CallFacts::default()
+    });
+    may.then(|| Write::Audit(refused))
 }
 
 impl Fault {
