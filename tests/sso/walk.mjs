@@ -94,12 +94,8 @@ export async function walk(site, provider, label) {
       const elsewhere = await site.colleague(provider);
       const page = await elsewhere.context.newPage();
       await page.goto(`${server.issuer}/sign-in`);
-      const button = page.locator(`button[name=provider][value="${provider}"]`);
-      if ((await button.count()) > 0) {
-        await elsewhere.signIn(page);
-        const text = await page.innerText("main");
-        expect(text.includes("provider_off"), `a refusal, not ${text.slice(0, 600)}`);
-      }
+      const buttons = await page.locator(`button[name=provider][value="${provider}"]`).count();
+      expect(buttons === 0, "a provider that is off not to be offered");
       await page.goto(`${server.issuer}/account`);
       expect(new URL(page.url()).pathname === "/sign-in", "nobody to be signed in");
       await server.command(["sso", "enable", provider]);

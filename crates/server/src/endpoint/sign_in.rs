@@ -25,7 +25,7 @@ use crate::client::Standing;
 use crate::endpoint::authorize::{onward, sealed_into, ticket_in};
 use crate::endpoint::fault::{Fault, render};
 use crate::entropy::EntropyShapes as _;
-use crate::page::{Empty, SignIn, SignInFault, SignedOut, Waiting};
+use crate::page::{Empty, ProviderButton, SignIn, SignInFault, SignedOut, Waiting};
 use crate::reply;
 use crate::request::{BROWSER_LIFE, Visitor, form, is_own_form, set_cookie, source};
 use crate::ticket::{Behind, Holder, PendingRequest, Purpose};
@@ -84,9 +84,10 @@ pub(crate) async fn show(app: &App, visitor: &Visitor, shown: Shown, source: IpA
     let Shown { behind, status, name, fault, address, address_fault } = shown;
     let pending = behind.as_ref().and_then(Behind::request);
     let client = pending.map(|pending| pending.asked.client.clone());
-    let facts = match app.store.browser_facts(BrowserAsk { client, session: None, ticket: None }).await {
-        Ok(facts) => facts,
-        Err(error) => {
+    let ask = BrowserAsk { client, session: None, ticket: None };
+    let (facts, on) = match (app.store.browser_facts(ask).await, app.providers.on(&*app.store).await) {
+        (Ok(facts), Ok(on)) => (facts, on),
+        (Err(error), _) | (_, Err(error)) => {
             let Unavailable = error.into();
             return Fault::unavailable().page(app);
         }
@@ -110,8 +111,8 @@ pub(crate) async fn show(app: &App, visitor: &Visitor, shown: Shown, source: IpA
             question,
             stop: waiting.is_some(),
             waiting,
-            providers: app.providers.buttons(),
-            work_address: app.providers.have_domains().then_some(address),
+            providers: on.iter().map(|one| ProviderButton::new(&one.name, &one.label)).collect(),
+            work_address: on.iter().any(|one| !one.domains.is_empty()).then_some(address),
             address_fault,
             passwords: app.settings.sign_in.passwords,
             ticket,

@@ -5,16 +5,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use portcullis_fetch::Fetcher;
-use portcullis_rules::federation::Joining;
+use portcullis_rules::federation::{Joining, ProviderState};
 use portcullis_sso::oidc::RelyingParty;
 #[cfg(feature = "saml")]
 use portcullis_sso::saml::ServiceProvider;
 use portcullis_sso::{Fault, Finding, Mapping};
+use portcullis_store::{Store, StoreError};
 use portcullis_wire::time::UnixTime;
 use tokio::sync::Semaphore;
 
 use super::settings::{ProviderKind, ProviderSettings};
-use crate::page::ProviderButton;
 use crate::settings::Settings;
 
 /// Sign-ins of one provider that wait for its answer at once: one that hangs keeps no more than these, and nobody of
@@ -113,14 +113,16 @@ impl Providers {
         self.all.iter().find(|provider| provider.domains.contains(&domain))
     }
 
-    /// Whether any can be found by a work address.
-    pub(crate) fn have_domains(&self) -> bool {
-        self.all.iter().any(|provider| !provider.domains.is_empty())
-    }
-
-    /// For the sign-in page.
-    pub(crate) fn buttons(&self) -> Vec<ProviderButton> {
-        self.all.iter().map(|provider| ProviderButton::new(&provider.name, &provider.label)).collect()
+    /// Those that let people in at the moment: a switch of an administrator's stands in the store.
+    pub(crate) async fn on(&self, store: &dyn Store) -> Result<Vec<Arc<Provider>>, StoreError> {
+        if self.all.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = store.providers().await?;
+        let is_on = |provider: &&Arc<Provider>| {
+            rows.iter().any(|row| row.issuer == provider.issuer && row.state == ProviderState::On)
+        };
+        Ok(self.all.iter().filter(is_on).cloned().collect())
     }
 }
 

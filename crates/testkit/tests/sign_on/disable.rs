@@ -7,7 +7,7 @@ use portcullis_server::admin::Command;
 use portcullis_testkit::{Tokens, World};
 use serde_json::json;
 
-use crate::scene::{acme, arrived, try_arriving};
+use crate::scene::{acme, arrived, choose, destination, try_arriving};
 
 fn switch(on: bool) -> Command {
     Command::ProviderSwitch { name: "acme".to_owned(), on }
@@ -22,12 +22,23 @@ async fn t_disable_a_provider_that_is_switched_off_stops_its_people_at_the_next_
     let mut waiting = arrived(&world, &there).await;
     let code = client.code(&mut waiting, Some("notes:read")).await;
     client.call("read_note", &tokens.access).await.is(200);
+    let mut late = world.browser();
+    let shown = late.open("/sign-in").await;
+    let (mut on_the_way, mut away) = (world.browser(), world.browser());
+    let page = on_the_way.open("/sign-in").await;
+    let out = choose(&mut on_the_way, &page, "acme").await;
+    there.state().now = portcullis_wire::time::UnixTime::from_seconds(world.now());
     world.administer(switch(false)).await;
     client.call("read_note", &tokens.access).await.is_challenged(401, Some("invalid_token"));
     client.refresh(&tokens.refresh).await.refuses(400, "invalid_grant");
     world.net.token(&client.exchange(&code)).await.refuses(400, "invalid_grant");
     assert!(browser.get("/account").await.is(303).location().ends_with("/sign-in"));
-    try_arriving(&world, &mut world.browser(), &there).await.stops(403, "provider_off");
+    // Nobody is sent there any more, whoever was on the way is not let in, and whoever comes now is not offered it.
+    let form = shown.form("/sign-in/with");
+    late.press(&form, Some("acme")).await.stops(403, "provider_off");
+    let back = there.visit(destination(&out).as_str());
+    on_the_way.get(&world.net.target(&back)).await.stops(403, "provider_off");
+    assert!(!away.open("/sign-in").await.text().contains("Acme"));
     world.administer(switch(true)).await;
     let refreshed = Tokens::of(&client.refresh(&tokens.refresh).await);
     client.call("read_note", &refreshed.access).await.is(200);

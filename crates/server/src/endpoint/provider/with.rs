@@ -6,12 +6,14 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
+use portcullis_rules::federation::NotLetIn;
+use portcullis_rules::refusal::Refusal;
 use portcullis_sso::oidc;
 #[cfg(feature = "saml")]
 use portcullis_sso::saml;
 use portcullis_wire::base64url;
 
-use super::fault::{from_provider, told};
+use super::fault::{from_provider, refused, told};
 use crate::app::{App, Unavailable};
 use crate::client::source_prefix;
 use crate::endpoint::fault::{Fault, render};
@@ -50,6 +52,18 @@ pub(crate) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
             .lost(address, "No company that signs in here has that address.");
         return show(&app, &visitor, shown, source).await;
     };
+    match app.providers.on(&*app.store).await {
+        Ok(on) if on.iter().any(|one| one.name == provider.name) => {}
+        Ok(_) => {
+            // Nobody is sent on a way that ends in a refusal.
+            let off = Refusal::NotLetIn(NotLetIn::ProviderOff);
+            return refused(&app, visitor.holder(), &provider, off, behind).page(&app);
+        }
+        Err(error) => {
+            let Unavailable = error.into();
+            return Fault::unavailable().page(&app);
+        }
+    }
     let hint = (named.is_none()).then(|| address.to_owned());
     leave(&app, &visitor, &provider, Leave { behind, hint, trial: None }, source).await
 }
