@@ -9,7 +9,7 @@
 //!                                                                             └────────────► parse ─► claims
 //! ```
 //!
-//! What is refused, and why, is in the [`Fault`]: SHA-1, `transient` names, encryption, answers nobody asked for.
+//! What is refused, and why, is in the [`Fault`](crate::Fault): SHA-1, `transient` names, encryption, answers nobody asked for.
 //!
 //! Requests are not signed: an answer goes to the address that the provider was told by an administrator, so a forged
 //! request gains nothing. Name identifiers must be `persistent` unless [`Names`] says otherwise: an e-mail address
