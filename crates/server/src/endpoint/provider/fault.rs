@@ -150,7 +150,7 @@ pub(crate) fn row(app: &App, provider: &Provider, word: &'static str) -> Option<
         rule: Some(provider.name.clone()),
         ..CallFacts::default()
     });
-    may.then(|| Write::Audit(refused))
+    may.then_some(Write::Audit(refused))
 }
 
 impl Fault {
