@@ -247,6 +247,8 @@ impl Mapping {
             }
             return None;
         }
+        // A group here that is given to one of theirs by name is not for another of theirs to take by its own name.
+        let given: BTreeSet<&str> = self.group_names.values().map(String::as_str).collect();
         let (mut ours, mut kept) = (BTreeSet::new(), Vec::new());
         for path in &self.groups {
             let Some(value) = reading.take(path) else {
@@ -275,6 +277,13 @@ impl Mapping {
         for (path, value, name) in kept {
             match name {
                 None => reading.tell(path, &value, "not used: not fit to be the name of a group here"),
+                Some(name) if given.contains(name.as_str()) => {
+                    reading.tell(
+                        path,
+                        &value,
+                        "not used: a group of that name here stands for another of theirs",
+                    );
+                }
                 Some(name) if ours.contains(&name) || ours.len() < limit::GROUPS => {
                     reading.tell(path, &value, &format!("the group {name}"));
                     ours.insert(name);

@@ -41,7 +41,8 @@ pub fn link(facts: &LinkFacts, to: &ProviderLink, now: UnixTime) -> Verdict<()> 
         )))
 }
 
-/// Unties an account: its provider has no say in it any more, and does not sign it in. What the person holds is cut off
+/// Unties an account: its provider has no say in it any more, and does not sign it in; nor does the address it was
+/// given there, which would lead the same person back by `link_by_email`. What the person holds is cut off
 /// and its browsers are signed out, so that all of it is decided anew. Without a password it is an account nobody can
 /// sign in to, until an administrator makes a link that sets one.
 pub fn unlink(user: Option<&User>, now: UnixTime) -> Verdict<()> {
@@ -52,6 +53,7 @@ pub fn unlink(user: Option<&User>, now: UnixTime) -> Verdict<()> {
     Verdict::yes(())
         .writing(Write::SetLink { user: user.id, from: user.provider.clone(), to: None })
         .writing(Write::SetProven(user.id, None))
+        .writing(Write::SetEmail { user: user.id, from: user.email.clone(), to: None })
         .writing(Write::EndSessionsOf(user.id, None))
         .writing(Write::Cut(CutTarget::Person(user.id), now))
         .writing(Write::Audit(Event::new(EventKind::AccountUnlinked, now).user(user.id).reason("by_admin")))
@@ -82,6 +84,13 @@ mod tests {
         }
         let twice = LinkFacts { user: Some(employee()), linked: Some(employee()), ..facts };
         assert!(link(&twice, &to("s-1"), NOW).is_silent());
+    }
+
+    #[test]
+    fn t_link_who_was_untied_is_not_led_back_by_the_address() {
+        let person = User { email: Some("alex@acme.example".to_owned()), ..employee() };
+        let forgets = Write::SetEmail { user: person.id, from: person.email.clone(), to: None };
+        assert!(unlink(Some(&person), NOW).writes.contains(&forgets));
     }
 
     #[test]

@@ -129,6 +129,20 @@ fn other_groups_keep_fit_names_and_mapped_ones_come_first() {
 }
 
 #[test]
+fn t_link_a_group_of_their_own_name_is_not_one_that_is_given_by_the_mapping() {
+    let keep = mapped(&[("mcp-admins", "ops"), ("staff", "staff")], true);
+    for (name, given, expected) in [
+        ("the mapped one", json!(["mcp-admins"]), set(&["ops"])),
+        ("one called as ours", json!(["ops"]), set(&[])),
+        ("in capital letters", json!(["OPS", "Staff"]), set(&[])),
+        ("mapped to its own name", json!(["staff", "team"]), set(&["staff", "team"])),
+        ("both", json!(["ops", "mcp-admins"]), set(&["ops"])),
+    ] {
+        assert_eq!(keep.apply(&identity(json!({"groups": given}))).groups, expected, "{name}");
+    }
+}
+
+#[test]
 fn roles_inside_objects_count_with_groups() {
     let mut mapping = mapped(&[("admin", "ops"), ("g", "staff")], false);
     mapping.groups.push(ClaimPath::new("realm_access.roles"));

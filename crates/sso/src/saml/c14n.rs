@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use roxmltree::Node;
 
+use super::limit;
 use super::xml::{Without, attribute_prefix, prefix};
 
 /// What is declared in the output so far, by prefix; the empty prefix is the default namespace.
@@ -16,6 +17,9 @@ type Declared<'a> = BTreeMap<&'a str, &'a str>;
 
 /// The canonical bytes of `element`, without the node `without`. `inclusive` are the prefixes of
 /// `InclusiveNamespaces`, the default namespace as `#default`.
+///
+/// A namespace declared once around many elements is written anew at each of them, so that a short document may have
+/// an endless form: what is longer than [`limit::RESPONSE`] breaks off behind it, and its caller must refuse it.
 pub(crate) fn exclusive(element: Node<'_, '_>, without: Without, inclusive: &[&str]) -> String {
     let mut form = Form { out: String::new(), without, inclusive };
     form.element(element, &Declared::new());
@@ -30,6 +34,9 @@ struct Form<'f> {
 
 impl Form<'_> {
     fn element<'a, 'i: 'a>(&mut self, node: Node<'a, 'i>, above: &Declared<'a>) {
+        if self.out.len() > limit::RESPONSE {
+            return;
+        }
         let own = prefix(node);
         let mut used: Declared<'a> = BTreeMap::new();
         for named in self.inclusive {

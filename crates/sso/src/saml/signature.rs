@@ -37,6 +37,8 @@ pub(crate) fn verify(parent: Node<'_, '_>, signature: Node<'_, '_>, keys: &[Key]
     let info = xml::one(&parts, DSIG, "SignedInfo")?;
     let value = base64(xml::one(&parts, DSIG, "SignatureValue")?)?;
 
+    // Anybody may have written it, so it is held to its few parts before anything is made of it.
+    Reference::read(signed_info(info)?.1)?;
     // What the signature says of itself is read from the canonical form of SignedInfo, like everything else.
     let method = xml::one(&xml::children(info)?, DSIG, "CanonicalizationMethod")?;
     let inclusive = exclusive_method(method)?;
@@ -58,6 +60,12 @@ pub(crate) fn verify(parent: Node<'_, '_>, signature: Node<'_, '_>, keys: &[Key]
     }
     let inclusive: Vec<&str> = reference.inclusive.iter().map(String::as_str).collect();
     let form = c14n::exclusive(parent, Some(signature.id()), &inclusive);
+    if form.len() > limit::RESPONSE {
+        return Err(shape(
+            "saml_too_large",
+            format!("what is signed is longer than {} bytes", limit::RESPONSE),
+        ));
+    }
     if form.is_empty() || digest::digest(reference.algorithm, form.as_bytes()).as_ref() != reference.digest {
         return Err(provider(
             "saml_digest",

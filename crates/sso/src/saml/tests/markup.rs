@@ -118,3 +118,22 @@ fn t_saml_xsw_namespaces_bound_anew_name_other_elements() {
         good().replace("http://www.w3.org/2000/09/xmldsig#\">", "http://www.w3.org/2000/09/xmldsig\">");
     assert_eq!(refused(&foreign), "saml_wrapped");
 }
+
+/// One long namespace around thousands of elements, each of which would write it out anew: a form of a gigabyte made of
+/// a document of 80 KB, by somebody who can sign nothing.
+#[test]
+fn t_caps_what_anybody_can_write_into_a_signature_is_refused_before_a_form_is_made_of_it() {
+    let around = format!("<samlp:Response xmlns:p='u{}'", "\"".repeat(limit::TAG / 2));
+    let many = "<p:a/>".repeat(limit::ELEMENTS / 4);
+    let xml = put(&good(), "<ds:SignedInfo>", &many).replacen("<samlp:Response", &around, 1);
+    assert_eq!(refused(&xml), "saml_unknown_part");
+}
+
+#[test]
+fn t_caps_a_canonical_form_breaks_off_where_it_is_longer_than_a_response_may_be() {
+    let xml = format!("<r xmlns:p='u{}'>{}</r>", "\"".repeat(8 * 1024), "<p:a/>".repeat(4 * 1024));
+    let document = crate::saml::xml::parse(&xml, crate::saml::xml::Kind::Message).unwrap();
+    let form = crate::saml::c14n::exclusive(document.root_element(), None, &[]);
+    assert!(form.len() > limit::RESPONSE, "its caller can tell");
+    assert!(form.len() < 2 * limit::RESPONSE, "{} bytes", form.len());
+}
