@@ -26,6 +26,8 @@ pub struct Provider {
     settings: ProviderSettings,
     /// Groups that are no names of groups.
     odd: Vec<String>,
+    /// Said so, of a provider where anybody may have an account.
+    everybody: bool,
 }
 
 impl Provider {
@@ -49,12 +51,15 @@ impl Provider {
         Self::of(name, Preset::Keycloak, issuer.to_owned(), client_id)
     }
 
-    /// Google. Name the organisation with [`domains`](Self::domains), or anybody with an account at Google gets one here.
+    /// Google. Name the organisation with [`domains`](Self::domains); without that, people without an account here are
+    /// let in only by [`everybody`](Self::everybody).
     pub fn google(name: &str, client_id: &str) -> Self {
         Self::of(name, Preset::Google, String::new(), client_id)
     }
 
-    /// GitHub, by OAuth: the number of the account is who somebody is.
+    /// GitHub, by OAuth: the number of the account is who somebody is. People without an account here are let in only by
+    /// [`accounts_for_groups`](Self::accounts_for_groups), [`accounts_for_domains`](Self::accounts_for_domains) or
+    /// [`everybody`](Self::everybody).
     pub fn github(name: &str, client_id: &str) -> Self {
         Self::of(name, Preset::GitHub, String::new(), client_id)
     }
@@ -92,7 +97,7 @@ impl Provider {
         let (name, label) = (name.to_owned(), name.to_owned());
         let settings =
             ProviderSettings { name, label, kind, mapping, joining: Joining::default(), domains: Vec::new() };
-        Self { settings, odd: Vec::new() }
+        Self { settings, odd: Vec::new(), everybody: false }
     }
 
     fn change_oidc(mut self, change: impl FnOnce(&mut oidc::Settings)) -> Self {
@@ -176,6 +181,12 @@ impl Provider {
         self
     }
 
+    /// Whoever has an account at Google or GitHub gets one here.
+    pub fn everybody(mut self) -> Self {
+        self.everybody = true;
+        self
+    }
+
     /// Somebody new gets an account only with a verified address in one of these domains.
     pub fn accounts_for_domains<S: Into<String>>(mut self, domains: impl IntoIterator<Item = S>) -> Self {
         self.settings.joining.domains =
@@ -208,7 +219,7 @@ impl Provider {
 pub(crate) fn settings(providers: Vec<Provider>) -> Result<Vec<ProviderSettings>, BuildError> {
     let mut names = BTreeSet::new();
     let mut all = Vec::with_capacity(providers.len());
-    for Provider { settings, odd } in providers {
+    for Provider { mut settings, odd, everybody } in providers {
         let name = &settings.name;
         let fits = (1..=NAME).contains(&name.len())
             && !name.starts_with('-')
@@ -218,6 +229,17 @@ pub(crate) fn settings(providers: Vec<Provider>) -> Result<Vec<ProviderSettings>
         }
         if let Some(group) = odd.into_iter().next() {
             return Err(BuildError::Group(group));
+        }
+        let is_public = match &settings.kind {
+            ProviderKind::Oidc(oidc) => {
+                oidc.preset.known_issuer().is_some() && oidc.hosted_domains.is_empty()
+            }
+            #[cfg(feature = "saml")]
+            ProviderKind::Saml(_) => false,
+        };
+        let joining = &mut settings.joining;
+        if is_public && !everybody && joining.domains.is_empty() && joining.groups.is_empty() {
+            joining.create = false;
         }
         all.push(settings);
     }
@@ -241,6 +263,20 @@ mod tests {
         ] {
             let providers = given.iter().map(|name| Provider::github(name, "id")).collect();
             assert_eq!(settings(providers).is_ok(), holds, "{name}");
+        }
+    }
+
+    #[test]
+    fn t_link_nobody_new_comes_from_where_anybody_may_be_unless_that_is_said() {
+        for (name, provider, creates) in [
+            ("GitHub", Provider::github("p", "id"), false),
+            ("GitHub, said", Provider::github("p", "id").everybody(), true),
+            ("GitHub, an organisation", Provider::github("p", "id").accounts_for_groups(["staff"]), true),
+            ("Google", Provider::google("p", "id"), false),
+            ("Google, an organisation", Provider::google("p", "id").domains(["acme.example"]), true),
+            ("a company", Provider::oidc("p", "https://login.acme.example", "id"), true),
+        ] {
+            assert_eq!(settings(vec![provider]).unwrap()[0].joining.create, creates, "{name}");
         }
     }
 

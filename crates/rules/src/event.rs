@@ -134,6 +134,8 @@ kinds! {
     AccountLinked = "account_linked",
     /// It was untied.
     AccountUnlinked = "account_unlinked",
+    /// An administrator gave an account an e-mail address, or took it.
+    AddressSet = "address_set",
     /// What the trail knows of a person was erased.
     UserErased = "user_erased",
 }

@@ -89,6 +89,13 @@ pub enum Command {
         /// The groups.
         groups: Vec<String>,
     },
+    /// Gives an account an e-mail address, by which a trusted provider may lead to it, or takes it.
+    UserAddress {
+        /// Whose.
+        name: String,
+        /// The address.
+        address: Option<String>,
+    },
     /// Removes an account and erases what the audit trail knows of the person.
     UserErase {
         /// Whom: a name, or an id.
@@ -304,6 +311,7 @@ impl App {
             Command::AgentList { all } => agents::list(self, all).await,
             Command::AgentRevoke { id } => agents::revoke(self, &id).await,
             Command::UserGroups { name, groups } => people::put_into(self, &name, groups).await,
+            Command::UserAddress { name, address } => providers::address(self, &name, address).await,
             Command::UserErase { name } => people::erase(self, &name).await,
             Command::UserExport { name } => audit::export(self, &name).await,
             Command::Providers => providers::list(self).await,

@@ -68,6 +68,13 @@ pub(crate) enum Users {
         #[arg(long, value_name = "SUBJECT")]
         subject: String,
     },
+    /// Give an account an e-mail address, by which a provider with `link_by_email` leads to it; without one, take it
+    Address {
+        /// The account
+        name: String,
+        /// The address
+        address: Option<String>,
+    },
     /// Untie an account from its identity provider
     Unlink {
         /// The account

@@ -60,6 +60,13 @@ pub(crate) async fn run(desk: &Desk, users: Users) -> Outcome {
             let said = format!("`{name}` is that person at `{provider}` from now on");
             desk.done(Command::UserLink { name, provider, subject }, &said).await
         }
+        Users::Address { name, address } => {
+            let said = match &address {
+                Some(address) => format!("`{name}` has the address {address}"),
+                None => format!("`{name}` has no address"),
+            };
+            desk.done(Command::UserAddress { name, address }, &said).await
+        }
         Users::Unlink { name } => {
             let said = format!("`{name}` belongs to no provider any more");
             desk.done(Command::UserUnlink { name }, &said).await

@@ -160,6 +160,9 @@ fn resolve(file: &ProviderFile, faults: &mut Vec<Fault>) -> Option<ProviderSetti
     };
     let mapping = mapped(file, mapping, faults);
     let joining = joining(file, faults);
+    if let Some(ProviderKind::Oidc(oidc)) = &kind {
+        open_to_all(file, oidc.preset, faults);
+    }
     let kind = kind.filter(|_| faults.len() == before)?;
     Some(ProviderSettings { name, label, kind, mapping, joining, domains })
 }
@@ -429,6 +432,33 @@ fn mapped(file: &ProviderFile, mut mapping: Mapping, faults: &mut Vec<Fault>) ->
     }
     mapping.group_names = names;
     mapping
+}
+
+/// Providers where anybody may have an account, and where anybody may make a group.
+fn open_to_all(file: &ProviderFile, preset: Preset, faults: &mut Vec<Fault>) {
+    if preset.known_issuer().is_none() {
+        return;
+    }
+    let who = if preset == Preset::Google { "Google" } else { "GitHub" };
+    let is_bounded = (preset == Preset::Google && file.domains.is_some())
+        || file.account_domains.is_some()
+        || file.account_groups.is_some();
+    if file.accounts.is_none() && !is_bounded {
+        let bound = if preset == Preset::Google { "domains" } else { "account_groups" };
+        faults.push(
+            file.fault(None, "accounts", format!("anybody with an account at {who} would get one here")).advise(
+                format!("name `{bound}`, or write accounts = \"known\"; accounts = \"create\" if you mean everybody"),
+            ),
+        );
+    }
+    if preset == Preset::GitHub
+        && let Some((_, kept)) = file.groups.iter().flatten().find(|(theirs, _)| theirs == OTHERS)
+    {
+        faults.push(
+            file.fault(Some(kept.line), "groups.*", "anybody can make an organisation of any name at GitHub")
+                .advise("name each organisation that means something here"),
+        );
+    }
 }
 
 fn joining(file: &ProviderFile, faults: &mut Vec<Fault>) -> Joining {

@@ -26,6 +26,7 @@ name = "hub"
 kind = "github"
 client_id = "portcullis"
 client_secret_env = "PATH"
+accounts = "known"
 "#;
 
 #[test]
@@ -92,17 +93,27 @@ fn t_absent_a_provider_that_lacks_or_mixes_something_is_told_with_line_and_fix()
         (
             "a domain twice",
             "name = \"a\"\nkind = \"google\"\nclient_id = \"x\"\ndomains = [\"a.example\"]\n[[provider]]\nname = \"b\"\nkind = \"github\"\nclient_id = \"x\"\ndomains = [\"A.example\"]",
-            vec![(14, "provider.domains", "one provider")],
+            vec![(15, "provider.domains", "one provider")],
         ),
         (
             "one name for two",
             "name = \"a\"\nkind = \"google\"\nclient_id = \"x\"\n[[provider]]\nname = \"a\"\nkind = \"github\"\nclient_id = \"x\"",
-            vec![(10, "provider.name", "each its own")],
+            vec![(11, "provider.name", "each its own")],
         ),
         (
             "one provider twice",
             "name = \"a\"\nkind = \"google\"\nclient_id = \"x\"\n[[provider]]\nname = \"b\"\nkind = \"google\"\nclient_id = \"y\"",
-            vec![(9, "provider.issuer", "each provider once")],
+            vec![(10, "provider.issuer", "each provider once")],
+        ),
+        (
+            "everybody at Google",
+            "name = \"a\"\nkind = \"google\"\nclient_id = \"x\"",
+            vec![(5, "provider.accounts", "accounts = \"create\" if")],
+        ),
+        (
+            "organisations that anybody can make",
+            "name = \"a\"\nkind = \"github\"\nclient_id = \"x\"\naccounts = \"known\"\n[provider.groups]\n\"*\" = \"keep\"",
+            vec![(11, "provider.groups.*", "name each organisation")],
         ),
         (
             "groups of a provider that names none",
@@ -110,6 +121,10 @@ fn t_absent_a_provider_that_lacks_or_mixes_something_is_told_with_line_and_fix()
             vec![(5, "provider.account_groups", "[provider.groups]")],
         ),
     ] {
+        // Google and GitHub want it said whom they bring; the cases about that say nothing.
+        let says = given.contains("accounts = ") || expected[0].1 == "provider.accounts";
+        let known = if says { "" } else { "\naccounts = \"known\"" };
+        let given = given.replace("\n[[provider]]", &format!("{known}\n[[provider]]")) + known;
         let text =
             format!("[[resource]]\npath = \"/mcp\"\nupstream = \"builtin\"\n\n[[provider]]\n{given}\n");
         assert!(!expected.is_empty(), "{name}");

@@ -59,6 +59,18 @@ pub fn unlink(user: Option<&User>, now: UnixTime) -> Verdict<()> {
         .writing(Write::Audit(Event::new(EventKind::AccountUnlinked, now).user(user.id).reason("by_admin")))
 }
 
+/// Gives an account an e-mail address, spelled by [`address`](super::address), or takes it. Where a provider is trusted to
+/// link by address, whoever proves to have it there comes into this account.
+pub fn set_address(user: Option<&User>, to: Option<String>, now: UnixTime) -> Verdict<()> {
+    let Some(user) = user else { return Verdict::refuse(Refusal::UserUnknown) };
+    if user.email == to {
+        return Verdict::yes(());
+    }
+    Verdict::yes(())
+        .writing(Write::SetEmail { user: user.id, from: user.email.clone(), to })
+        .writing(Write::Audit(Event::new(EventKind::AddressSet, now).user(user.id).reason("by_admin")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +96,16 @@ mod tests {
         }
         let twice = LinkFacts { user: Some(employee()), linked: Some(employee()), ..facts };
         assert!(link(&twice, &to("s-1"), NOW).is_silent());
+    }
+
+    #[test]
+    fn t_link_an_address_is_entered_by_an_administrator_and_told() {
+        let (person, new) = (user(), Some("alex@acme.example".to_owned()));
+        let given = set_address(Some(&person), new.clone(), NOW);
+        let write = Write::SetEmail { user: person.id, from: None, to: new.clone() };
+        assert!(given.writes.contains(&write) && given.writes.len() == 2);
+        assert!(set_address(Some(&User { email: new.clone(), ..person }), new, NOW).is_silent());
+        assert_eq!(set_address(None, None, NOW).outcome, Err(Refusal::UserUnknown));
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::refusal::Refusal;
 use crate::verdict::{Verdict, Write};
 
 pub use arrive::{Arrival, ArrivalFacts, Arriving, How, Joining, Judged, NotLetIn, Presented, arrive, judge};
-pub use link::{LinkFacts, link, unlink};
+pub use link::{LinkFacts, link, set_address, unlink};
 pub use name::{address, names};
 pub use provider::{configure, switch};
 

@@ -165,6 +165,23 @@ pub(super) async fn link(app: &App, name: &str, provider: &str, subject: &str) -
     told(app, user.id).await
 }
 
+/// Gives it an address, or takes it.
+pub(super) async fn address(app: &App, name: &str, text: Option<String>) -> Rows {
+    let user = named(app, name).await?;
+    let to = match text {
+        None => None,
+        Some(text) => Some(federation::address(&text).ok_or_else(|| {
+            AdminError::Invalid(format!("`{text}` is no e-mail address in ASCII with one `@`"))
+        })?),
+    };
+    app.settle(
+        |store| store.user(user.id),
+        |user, now| federation::set_address(user.as_ref(), to.clone(), now),
+    )
+    .await??;
+    told(app, user.id).await
+}
+
 /// Unties it.
 pub(super) async fn unlink(app: &App, name: &str) -> Rows {
     let user = named(app, name).await?;

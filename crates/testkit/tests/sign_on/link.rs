@@ -87,3 +87,23 @@ async fn t_client_text_what_the_company_calls_somebody_is_text() {
     let html = browser.open("/account").await.text();
     assert!(!html.contains("<script") && !html.contains('\u{202e}'));
 }
+
+#[tokio::test]
+async fn t_link_an_address_that_an_administrator_entered_leads_to_the_account_and_untying_forgets_it() {
+    use portcullis_server::admin::Command;
+    let (world, there) = acme(|acme| {
+        acme.joining.link_by_email = true;
+        acme.joining.create = false;
+    })
+    .await;
+    world.signed_in("ada").await;
+    let name = || "ada".to_owned();
+    try_arriving(&world, &mut world.browser(), &there).await.stops(403, "not_invited");
+    let address = Some("Ada@Acme.example".to_owned());
+    world.administer(Command::UserAddress { name: name(), address }).await;
+    arrived(&world, &there).await;
+    let users = world.store.users().await.unwrap();
+    assert!(users.len() == 1 && users[0].provider.is_some() && users[0].password.is_some());
+    world.administer(Command::UserUnlink { name: name() }).await;
+    try_arriving(&world, &mut world.browser(), &there).await.stops(403, "not_invited");
+}
