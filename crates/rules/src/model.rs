@@ -163,7 +163,7 @@ pub struct Session {
     pub digest: Digest,
     /// Whose it is.
     pub user: UserId,
-    /// When the person signed in.
+    /// When the person proved who they are: here, or at their provider, where it may have been earlier.
     pub created_at: UnixTime,
     /// When it ends by itself.
     pub expires_at: UnixTime,

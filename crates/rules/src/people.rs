@@ -39,11 +39,22 @@ pub struct FreshSession {
 }
 
 pub(crate) fn open(user: UserId, fresh: FreshSession, lifetimes: &Lifetimes, now: UnixTime) -> Write {
+    open_since(user, fresh, lifetimes, now, now)
+}
+
+/// Opens a session of somebody who proved at `proven_at` who they are.
+pub(crate) fn open_since(
+    user: UserId,
+    fresh: FreshSession,
+    lifetimes: &Lifetimes,
+    proven_at: UnixTime,
+    now: UnixTime,
+) -> Write {
     Write::OpenSession(Session {
         id: fresh.id,
         digest: fresh.digest,
         user,
-        created_at: now,
+        created_at: proven_at.min(now),
         expires_at: now + lifetimes.session,
     })
 }

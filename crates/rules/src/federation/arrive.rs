@@ -13,7 +13,7 @@ use super::{PROOF_LASTS, Provider, ProviderLink, ProviderState, names};
 use crate::event::{CallFacts, Event, EventKind};
 use crate::groups::{self, Group};
 use crate::model::{Session, User, account_key};
-use crate::people::{FreshSession, open};
+use crate::people::{FreshSession, open_since};
 use crate::refusal::Refusal;
 use crate::settings::Lifetimes;
 use crate::verdict::{Expect, Verdict, Write};
@@ -78,6 +78,9 @@ pub struct Arriving<'a> {
     pub provider: &'a str,
     /// What was remembered of the way out: taken, whatever is decided.
     pub handoff: Digest,
+    /// When the person proved there who they are, as far as it is known; the beginning of time if it is not. What asks
+    /// for a fresh sign-in goes by this, and not by when they came back.
+    pub proven_at: UnixTime,
     /// The session the browser held before.
     pub held: Option<&'a Session>,
     /// The session to open.
@@ -364,7 +367,9 @@ pub fn arrive(
         decision: how.as_str().into(),
         ..CallFacts::default()
     });
-    verdict.writing(open(user, ask.fresh, lifetimes, now)).writing(Write::Audit(signed_in))
+    verdict
+        .writing(open_since(user, ask.fresh, lifetimes, ask.proven_at, now))
+        .writing(Write::Audit(signed_in))
 }
 
 /// What the provider says of somebody's groups takes the place of what was known.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use portcullis_wire::digest::Digest;
 use portcullis_wire::id::{SessionId, UserId};
 use portcullis_wire::limit;
@@ -55,6 +57,7 @@ fn asked(
         joining,
         provider: "acme",
         handoff: handle(),
+        proven_at: NOW - Duration::from_secs(60),
         held,
         fresh,
         new_user: NEW,

@@ -34,6 +34,8 @@ pub(crate) struct KeptPresented {
     /// The address, if it counts as verified.
     email: Option<String>,
     groups: Option<BTreeSet<String>>,
+    /// When they proved there who they are, if it is known.
+    proven_at: Option<UnixTime>,
 }
 
 impl std::fmt::Debug for KeptPresented {
@@ -43,10 +45,12 @@ impl std::fmt::Debug for KeptPresented {
 }
 
 impl KeptPresented {
-    /// What the mapping made of an identity.
-    pub(crate) fn new(subject: &str, mapped: &Mapped) -> Self {
+    /// What the mapping made of an identity. `asked_again` is when a fresh proof was asked for, and so given since: that one
+    /// is as fresh as can be, however coarse the provider's clock.
+    pub(crate) fn new(identity: &Identity, mapped: &Mapped, asked_again: Option<UnixTime>) -> Self {
         Self {
-            subject: subject.to_owned(),
+            subject: identity.subject.clone(),
+            proven_at: identity.authenticated_at.max(asked_again),
             name: mapped.name.clone(),
             email: mapped
                 .email
@@ -111,6 +115,8 @@ pub(crate) async fn arrive(
     handoff: Digest,
     behind: Option<Behind>,
 ) -> Result<Arrived, Unavailable> {
+    // A provider that keeps people signed in sends them back at once: that proves nothing of who sits there now.
+    let proven_at = presented.proven_at.unwrap_or(UnixTime::from_seconds(0));
     let presented = presented.presented(&provider.issuer);
     let browser = BrowserAsk { client: None, session: visitor.session_ask(), ticket: None };
     let here = app.store.browser_facts(browser).await?;
@@ -122,6 +128,7 @@ pub(crate) async fn arrive(
         joining: &provider.joining,
         provider: &provider.name,
         handoff,
+        proven_at,
         held: here.session.as_ref().map(|(session, _)| session),
         fresh: FreshSession { id: SessionId::from_number(number), digest: fresh.digest() },
         new_user,
@@ -154,7 +161,7 @@ pub(crate) async fn judged(
     identity: &Identity,
 ) -> Result<Value, Unavailable> {
     let mapped = provider.mapping.apply(identity);
-    let presented = KeptPresented::new(&identity.subject, &mapped).presented(&provider.issuer);
+    let presented = KeptPresented::new(identity, &mapped, None).presented(&provider.issuer);
     let nobody = UserId::from_number(0);
     let facts = app.store.arrival_facts(ask(&presented, provider, nobody, None, app.now())).await?;
     let judged = federation::judge(&presented, &provider.joining, &provider.name, &facts);

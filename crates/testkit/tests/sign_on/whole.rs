@@ -135,6 +135,31 @@ async fn a_wish_for_a_fresh_sign_in_is_put_to_the_company_and_its_word_on_when_i
 }
 
 #[tokio::test]
+async fn t_prompt_a_sign_in_by_the_companys_old_session_is_no_fresh_one() {
+    let (world, there) = acme(|_| {}).await;
+    let mut browser = world.browser();
+    let client = world.client().await;
+    let mut request = client.request(&HonestClient::verifier(), Some("notes:read"));
+    request.push(("prompt".to_owned(), "login".to_owned()));
+    // In another tab the company lets its person in by a session of an hour ago, or does not say by which.
+    for since in [Some(world.now() - 3600), None] {
+        let asked = browser.ask(&request).await;
+        let sign_in = asked.is(303).location().to_owned();
+        assert!(sign_in.contains("/sign-in?"), "{sign_in}");
+        there.state().edits.clear();
+        there.edit(crate::provider::Document::IdToken, move |claims| match since {
+            Some(since) => claims["auth_time"] = since.into(),
+            None => drop(claims.as_object_mut().unwrap().remove("auth_time")),
+        });
+        let elsewhere = browser.open("/sign-in").await;
+        through(&world, &mut browser, &elsewhere, &there, "acme").await.is(303);
+        let consent = sign_in.replace("/sign-in?", "/consent?");
+        let answer = browser.get(&world.net.target(&consent)).await;
+        assert!(answer.is(303).location().contains("/sign-in?"), "{since:?}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_trial_tells_every_claim_and_the_verdict_and_changes_nothing() {
     let (world, there) = acme(|_| {}).await;
     there.claim("department", "Research".into());

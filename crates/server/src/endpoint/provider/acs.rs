@@ -67,7 +67,8 @@ async fn verified(app: &App, provider: &Provider, response: &str, returned: Retu
             Err(Unavailable) => return Fault::unavailable().page(app),
         }
     }
-    let presented = KeptPresented::new(&identity.subject, &provider.mapping.apply(&identity));
+    let presented =
+        KeptPresented::new(&identity, &provider.mapping.apply(&identity), returned.kept.again_since);
     let handle = state_text(app);
     let next = Kept { step: Step::Done { presented }, ..returned.kept };
     match exchange(app, returned.digest, &handle, &next).await {

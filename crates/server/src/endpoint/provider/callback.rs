@@ -93,7 +93,8 @@ async fn answered(
         app.trials.end(trial, report, app.now());
         return tried(app);
     }
-    let presented = KeptPresented::new(&identity.subject, &provider.mapping.apply(&identity));
+    let presented =
+        KeptPresented::new(&identity, &provider.mapping.apply(&identity), returned.kept.again_since);
     arrived(app, visitor, provider, presented, returned).await
 }
 
