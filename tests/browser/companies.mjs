@@ -28,6 +28,7 @@ name = "Notes"
 name = "github"
 label = "GitHub"
 kind = "github"
+accounts = "known"
 client_id = "portcullis"
 client_secret_file = "${secret}"
 
