@@ -34,6 +34,7 @@ const PROOF: std::ops::RangeInclusive<Duration> =
 /// All of them.
 pub(super) fn resolve_all(files: &[ProviderFile], faults: &mut Vec<Fault>) -> Vec<ProviderSettings> {
     let mut all: Vec<ProviderSettings> = Vec::new();
+    let mut issuers: BTreeMap<String, String> = BTreeMap::new();
     for file in files {
         let Some(settings) = resolve(file, faults) else { continue };
         if all.iter().any(|other| other.name == settings.name) {
@@ -56,24 +57,23 @@ pub(super) fn resolve_all(files: &[ProviderFile], faults: &mut Vec<Fault>) -> Ve
                 );
             }
         }
-        let same = |other: &&ProviderSettings| issuer(other).is_some() && issuer(other) == issuer(&settings);
-        if let Some(other) = all.iter().find(same) {
-            faults.push(
-                file.fault(None, "issuer", format!("`{}` is this very provider", other.name))
-                    .advise("people are known by issuer and subject: name each provider once"),
-            );
+        match settings.kind.known_as() {
+            Ok(issuer) => {
+                if let Some(other) = issuers.insert(issuer, settings.name.clone()) {
+                    faults.push(
+                        file.fault(None, "issuer", format!("`{other}` is this very provider"))
+                            .advise("people are known by issuer and subject: name each provider once"),
+                    );
+                }
+            }
+            Err(fault) => {
+                let (key, line) = file.known_by();
+                faults.push(file.fault(line, key, fault.to_string()).advise(fault.fix));
+            }
         }
         all.push(settings);
     }
     all
-}
-
-fn issuer(settings: &ProviderSettings) -> Option<&str> {
-    match &settings.kind {
-        ProviderKind::Oidc(oidc) if oidc.issuer.is_empty() => oidc.preset.known_issuer(),
-        ProviderKind::Oidc(oidc) => Some(&oidc.issuer),
-        ProviderKind::Saml(saml) => saml.issuer.as_deref(),
-    }
 }
 
 fn resolve(file: &ProviderFile, faults: &mut Vec<Fault>) -> Option<ProviderSettings> {
@@ -277,12 +277,6 @@ fn of_saml(file: &ProviderFile, faults: &mut Vec<Fault>) -> Option<saml::Setting
             None
         }
     };
-    if let (Some(saml::Source::Url { .. }), None) = (&source, &file.issuer) {
-        faults.push(
-            file.fault(None, "issuer", "metadata from an address needs the provider's entity id beside it")
-                .advise("people are known by it for good: write issuer = \"<its entityID>\""),
-        );
-    }
     let names = match file.reassignable_names.as_ref().is_some_and(|at| at.value) {
         true => saml::Names::AlsoReassignable,
         false => saml::Names::PersistentOnly,

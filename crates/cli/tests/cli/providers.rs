@@ -86,6 +86,16 @@ fn t_absent_a_provider_that_lacks_or_mixes_something_is_told_with_line_and_fix()
             vec![(5, "provider.issuer", "entityID")],
         ),
         (
+            "saml with metadata that is none",
+            "name = \"a\"\nkind = \"saml\"\nmetadata_file = \"/dev/null\"",
+            vec![(8, "provider.metadata_file", "metadata")],
+        ),
+        (
+            "an issuer that is no address",
+            "name = \"a\"\nclient_id = \"x\"\nissuer = \"login.acme.example\"",
+            vec![(8, "provider.issuer", "copy the issuer")],
+        ),
+        (
             "saml with a client id",
             "name = \"a\"\nkind = \"saml\"\nclient_id = \"x\"\nmetadata_file = \"/dev/null\"",
             vec![(8, "provider.client_id", "leave it out")],

@@ -6,6 +6,9 @@ const PAGE: &str = include_str!("../../../../docs/sign-in.md");
 /// Stands before a block that names no resource of its own.
 const RESOURCE: &str = "[[resource]]\npath = \"/mcp\"\nupstream = \"builtin\"\n";
 
+/// A provider's, as pysaml2 writes it.
+const METADATA: &str = include_str!("../../../sso/tests/saml/real/pysaml2/metadata.xml");
+
 /// Every TOML block of the page, with the line it begins at.
 fn blocks() -> Vec<(usize, String)> {
     let mut all = Vec::new();
@@ -33,7 +36,8 @@ fn every_configuration_on_the_page_is_in_order() {
         // Each file that is spoken of is there, beside the configuration; a variable that is set stands in for the page's.
         let named = whole.lines().filter(|line| line.contains("_file = "));
         for name in named.filter_map(|line| line.split('"').nth(1)) {
-            std::fs::write(place.path().join(name), "placeholder\n").unwrap();
+            let content = if name.ends_with(".xml") { METADATA } else { "placeholder\n" };
+            std::fs::write(place.path().join(name), content).unwrap();
         }
         let here = format!("_file = \"{}/", place.path().display());
         let file = place.path().join("portcullis.toml");

@@ -9,7 +9,7 @@ use portcullis_rules::federation::{Joining, ProviderState};
 use portcullis_sso::oidc::RelyingParty;
 #[cfg(feature = "saml")]
 use portcullis_sso::saml::ServiceProvider;
-use portcullis_sso::{Fault, Finding, Mapping};
+use portcullis_sso::{Act, Fault, Finding, Mapping};
 use portcullis_store::{Store, StoreError};
 use portcullis_wire::time::UnixTime;
 use tokio::sync::Semaphore;
@@ -82,6 +82,9 @@ impl Providers {
         let mut made = Self::default();
         for one in &settings.providers {
             let provider = provider(one, settings, fetcher).map_err(|fault| (one.name.clone(), fault))?;
+            if let Some(other) = made.by_issuer(&provider.issuer) {
+                return Err((one.name.clone(), twice(&other.name)));
+            }
             made.by_name.insert(provider.name.clone(), made.all.len());
             made.all.push(Arc::new(provider));
         }
@@ -126,6 +129,16 @@ impl Providers {
     }
 }
 
+fn twice(other: &str) -> Fault {
+    Fault::new(
+        "provider_twice",
+        Act::Administrator,
+        format!("`{other}` is this very provider"),
+        "people are known by issuer and subject, so one of the two would get the other's",
+        "name each provider once",
+    )
+}
+
 fn provider(one: &ProviderSettings, settings: &Settings, fetcher: &Fetcher) -> Result<Provider, Fault> {
     let (party, issuer) = match &one.kind {
         ProviderKind::Oidc(oidc) => {
@@ -154,4 +167,39 @@ fn provider(one: &ProviderSettings, settings: &Settings, fetcher: &Fetcher) -> R
         domains: one.domains.iter().map(|domain| domain.to_ascii_lowercase()).collect(),
         room: Semaphore::new(AT_ONCE),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_rules::catalog::Catalog;
+    use portcullis_sso::oidc::{self, Preset};
+    use portcullis_wire::resource::Issuer;
+
+    use super::*;
+
+    #[test]
+    fn t_link_one_provider_under_two_names_is_refused() {
+        let given = |name: &str, issuer: &str| ProviderSettings {
+            name: name.to_owned(),
+            label: name.to_owned(),
+            kind: ProviderKind::Oidc(Box::new(oidc::Settings::new(Preset::Generic, issuer, "id"))),
+            mapping: Mapping::oidc(),
+            joining: Joining::default(),
+            domains: Vec::new(),
+        };
+        let issuer = Issuer::parse("https://auth.example").unwrap();
+        let fetcher = Fetcher::new(portcullis_fetch::Settings::default()).unwrap();
+        for (other, holds) in [("https://other.example", true), ("https://acme.example", false)] {
+            let mut settings = Settings::new(issuer.clone(), Catalog::new(Vec::new()).unwrap());
+            settings.providers = vec![given("a", "https://acme.example"), given("b", other)];
+            let made = Providers::new(&settings, &fetcher).map(drop);
+            assert_eq!(
+                made.map_err(|(name, fault)| (name, fault.code)),
+                match holds {
+                    true => Ok(()),
+                    false => Err(("b".to_owned(), "provider_twice")),
+                }
+            );
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use portcullis_rules::federation::Joining;
 #[cfg(feature = "saml")]
 use portcullis_sso::saml;
-use portcullis_sso::{Mapping, oidc};
+use portcullis_sso::{Fault, Mapping, oidc};
 
 /// One identity provider.
 #[derive(Clone, Debug)]
@@ -43,6 +43,18 @@ impl ProviderKind {
             Self::Oidc(_) => "oidc",
             #[cfg(feature = "saml")]
             Self::Saml(_) => "saml",
+        }
+    }
+
+    /// The issuer by which its people are known. Reads what is at hand, and asks nobody.
+    ///
+    /// # Errors
+    /// Why nobody could sign in with these settings.
+    pub fn known_as(&self) -> Result<String, Fault> {
+        match self {
+            Self::Oidc(oidc) => oidc.known_as(),
+            #[cfg(feature = "saml")]
+            Self::Saml(saml) => saml.known_as(),
         }
     }
 }

@@ -14,9 +14,8 @@ use super::cache::{Cache, FRESH, Found, ROTATION};
 use super::discovery::{self, Discovered};
 use super::github::{self, Endpoints};
 use super::id_token::{self, Checked, Expected};
-use super::object::{is_plain_loopback, is_secure};
 use super::preset::{GITHUB, Preset, groups_overage};
-use super::settings::{ClientAuth, Settings};
+use super::settings::{ClientAuth, Settings, issuer_form, issuer_url};
 use super::token::{Redeem, Tokens, redeem};
 use super::{fault, userinfo};
 use crate::{Act, Fault, Identity};
@@ -85,7 +84,7 @@ impl RelyingParty {
     /// # Errors
     /// A [`Fault`] for an issuer that is no https address, or an empty client id.
     pub fn new(mut settings: Settings, fetcher: Fetcher) -> Result<Self, Fault> {
-        settings.issuer = settings.preset.issuer(&settings.issuer);
+        settings.issuer = settings.known_as()?;
         if settings.scopes.is_empty() {
             settings.scopes = settings.preset.scopes().iter().map(|scope| (*scope).to_owned()).collect();
         }
@@ -93,14 +92,6 @@ impl RelyingParty {
             settings.scopes.insert(0, "openid".to_owned());
         }
         let base = issuer_url(&settings.issuer)?;
-        if settings.client_id.is_empty() {
-            return Err(fault::administrator(
-                "client_id",
-                "there is no `client_id`",
-                "the provider knows us by it",
-                "register this server at the provider as a web application and set `client_id`",
-            ));
-        }
         let github = (settings.preset == Preset::GitHub).then(|| Endpoints::of(&settings.issuer)).flatten();
         let reach = if settings.private_network { Reach::PrivateNetwork } else { Reach::Public };
         let fetcher = fetcher.reaching(reach);
@@ -163,11 +154,11 @@ impl RelyingParty {
     pub async fn finish(&self, back: &Back, kept: &Kept, now: UnixTime) -> Result<Identity, Fault> {
         let request =
             Redeem { code: &back.code, redirect_uri: Some(&kept.redirect_uri), verifier: &kept.verifier };
+        self.answered(back.iss.as_deref(), now).await?;
         if let Some(endpoints) = &self.github {
-            return self.finish_github(endpoints, back, kept, &request).await;
+            return self.finish_github(endpoints, kept, &request).await;
         }
         let discovered = self.discover(now).await?.value;
-        self.answered_by(back.iss.as_deref(), discovered.answers_with_issuer)?;
         let auth = discovered.auth(self.settings.auth, self.settings.client_secret.is_some())?;
         let tokens = redeem(&self.fetcher, &discovered.token, &self.settings, auth, &request).await?;
         let verified = self.verified(&tokens, &discovered, now).await?;
@@ -190,20 +181,11 @@ impl RelyingParty {
     async fn finish_github(
         &self,
         endpoints: &Endpoints,
-        back: &Back,
         kept: &Kept,
         request: &Redeem<'_>,
     ) -> Result<Identity, Fault> {
         if kept.again_since.is_some() {
             return Err(no_proof_again());
-        }
-        // Where GitHub names itself in an answer, it may do so by the path of its OAuth endpoints.
-        let is_its_own = back.iss.as_ref().is_none_or(|iss| {
-            *iss == self.settings.issuer
-                || *iss == format!("{GITHUB}/login/oauth") && self.settings.issuer == GITHUB
-        });
-        if !is_its_own {
-            return Err(other_answer());
         }
         let auth = if self.settings.client_secret.is_some() { ClientAuth::Post } else { ClientAuth::None };
         let tokens = redeem(&self.fetcher, &endpoints.token, &self.settings, auth, request).await?;
@@ -217,12 +199,17 @@ impl RelyingParty {
         .await
     }
 
-    /// RFC 9207 §2.4, and T-mixup: an answer that another server gave.
-    fn answered_by(&self, iss: Option<&str>, is_needed: bool) -> Result<(), Fault> {
+    /// Whether an answer is this provider's, by its `iss` (RFC 9207 §2.4, T-mixup). [`finish`](Self::finish) asks this
+    /// itself; an answer that holds an error is the caller's to judge.
+    ///
+    /// # Errors
+    /// `answer_issuer` for another's; `answer_issuer_absent` where the provider says that it names itself and the answer
+    /// does not; what keeps the provider's document from being had, where it decides.
+    pub async fn answered(&self, iss: Option<&str>, now: UnixTime) -> Result<(), Fault> {
         match iss {
-            Some(iss) if iss == self.settings.issuer => Ok(()),
-            None if !is_needed => Ok(()),
+            Some(iss) if self.is_named(iss) => Ok(()),
             Some(_) => Err(other_answer()),
+            None if self.github.is_some() || !self.discover(now).await?.value.answers_with_issuer => Ok(()),
             None => Err(fault::provider(
                 "answer_issuer_absent",
                 "the answer does not name its issuer (`iss`), though the provider says it does",
@@ -230,6 +217,12 @@ impl RelyingParty {
                 "see that nothing between the provider and the browser changes the address of our callback",
             )),
         }
+    }
+
+    /// Where GitHub names itself in an answer, it may do so by the path of its OAuth endpoints.
+    fn is_named(&self, iss: &str) -> bool {
+        let is_github = self.github.is_some() && self.settings.issuer == GITHUB;
+        iss == self.settings.issuer || is_github && iss == format!("{GITHUB}/login/oauth")
     }
 
     pub(super) async fn discover(&self, now: UnixTime) -> Result<Found<Discovered>, Fault> {
@@ -308,25 +301,6 @@ impl RelyingParty {
         }
         Ok(())
     }
-}
-
-fn issuer_url(issuer: &str) -> Result<Url, Fault> {
-    let url = Url::parse(issuer).map_err(|_| issuer_form(issuer))?;
-    let is_bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    if is_bare && url.password().is_none() && (is_secure(&url) || is_plain_loopback(&url)) {
-        Ok(url)
-    } else {
-        Err(issuer_form(issuer))
-    }
-}
-
-fn issuer_form(issuer: &str) -> Fault {
-    fault::administrator(
-        "issuer",
-        format!("`{}` is not an issuer", portcullis_wire::text::displayable(issuer, 200)),
-        "an issuer is an https address without query and fragment (OpenID Connect Discovery §3)",
-        "copy the issuer from the provider: it stands in its `/.well-known/openid-configuration`",
-    )
 }
 
 fn other_answer() -> Fault {

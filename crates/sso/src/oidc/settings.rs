@@ -1,8 +1,12 @@
 //! What an owner says of an OpenID provider.
 
 use portcullis_wire::token::Sealed;
+use url::Url;
 
+use super::fault;
+use super::object::{is_plain_loopback, is_secure};
 use super::preset::Preset;
+use crate::Fault;
 
 /// A client secret. Never printed.
 pub type Secret = Sealed;
@@ -57,4 +61,41 @@ impl Settings {
             hosted_domains: Vec::new(),
         }
     }
+
+    /// The issuer, as accounts are linked by it; asks nobody.
+    ///
+    /// # Errors
+    /// A [`Fault`] where that is no address of a provider, or nothing is said of who we are there.
+    pub fn known_as(&self) -> Result<String, Fault> {
+        let issuer = self.preset.issuer(&self.issuer);
+        issuer_url(&issuer)?;
+        if self.client_id.is_empty() {
+            return Err(fault::administrator(
+                "client_id",
+                "there is no `client_id`",
+                "the provider knows us by it",
+                "register this server at the provider as a web application and set `client_id`",
+            ));
+        }
+        Ok(issuer)
+    }
+}
+
+pub(super) fn issuer_url(issuer: &str) -> Result<Url, Fault> {
+    let url = Url::parse(issuer).map_err(|_| issuer_form(issuer))?;
+    let is_bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if is_bare && url.password().is_none() && (is_secure(&url) || is_plain_loopback(&url)) {
+        Ok(url)
+    } else {
+        Err(issuer_form(issuer))
+    }
+}
+
+pub(super) fn issuer_form(issuer: &str) -> Fault {
+    fault::administrator(
+        "issuer",
+        format!("`{}` is not an issuer", portcullis_wire::text::displayable(issuer, 200)),
+        "an issuer is an https address without query and fragment (OpenID Connect Discovery §3)",
+        "copy the issuer from the provider: it stands in its `/.well-known/openid-configuration`",
+    )
 }

@@ -10,7 +10,7 @@ use super::fault::administrator;
 use super::key::Key;
 use super::name::{DSIG, METADATA, REDIRECT, SAMLP};
 use super::xml::{self, Kind};
-use super::{limit, moment, signature};
+use super::{Settings, Source, limit, moment, signature};
 use crate::Fault;
 
 /// What is known of a provider.
@@ -31,14 +31,25 @@ pub(crate) struct Idp {
 }
 
 /// What the configuration says of a provider whose metadata is read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
     /// Its entity id.
-    pub(crate) entity_id: Option<&'a str>,
+    pub(crate) entity_id: Option<String>,
     /// The one certificate that counts, by its SHA-256.
     pub(crate) fingerprint: Option<[u8; 32]>,
     /// Whether requests may go to a plain address.
     pub(crate) private_network: bool,
+}
+
+impl Wanted {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let fingerprint = match &settings.idp {
+            Source::Metadata(_) => None,
+            Source::Url { fingerprint, .. } => *fingerprint,
+        };
+        let private_network = settings.private_network;
+        Self { entity_id: settings.issuer.clone(), fingerprint, private_network }
+    }
 }
 
 impl Idp {
@@ -46,7 +57,7 @@ impl Idp {
     ///
     /// # Errors
     /// `saml_metadata` and its kin, saying what is missing; `saml_metadata_key` where no usable key is left.
-    pub(crate) fn read(bytes: &[u8], wanted: &Wanted<'_>) -> Result<Self, Fault> {
+    pub(crate) fn read(bytes: &[u8], wanted: &Wanted) -> Result<Self, Fault> {
         let text = std::str::from_utf8(bytes).map_err(|_| fault("it is not text in UTF-8"))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_start();
         let document = xml::parse(text, Kind::Metadata).map_err(|inner| fault(&inner.what))?;
@@ -110,11 +121,11 @@ fn speaks_saml2(role: &Node<'_, '_>) -> bool {
 }
 
 /// The entity that is meant: the only one, or the one of that name.
-fn entity<'a, 'i>(root: Node<'a, 'i>, wanted: &Wanted<'_>) -> Result<Node<'a, 'i>, Fault> {
+fn entity<'a, 'i>(root: Node<'a, 'i>, wanted: &Wanted) -> Result<Node<'a, 'i>, Fault> {
     if !xml::is(root, METADATA, "EntityDescriptor") && !xml::is(root, METADATA, "EntitiesDescriptor") {
         return Err(fault("it is no SAML metadata"));
     }
-    let named = |node: &Node<'_, '_>| match wanted.entity_id {
+    let named = |node: &Node<'_, '_>| match &wanted.entity_id {
         Some(name) => xml::optional(*node, "entityID") == Some(name),
         None => true,
     };
@@ -137,7 +148,7 @@ fn entity<'a, 'i>(root: Node<'a, 'i>, wanted: &Wanted<'_>) -> Result<Node<'a, 'i
     }
 }
 
-fn keys(role: Node<'_, '_>, wanted: &Wanted<'_>) -> Result<(Vec<Key>, usize), Fault> {
+fn keys(role: Node<'_, '_>, wanted: &Wanted) -> Result<(Vec<Key>, usize), Fault> {
     let mut keys: Vec<Key> = Vec::new();
     let (mut unusable, mut last) = (0, None);
     let for_signing = |it: &Node<'_, '_>| {

@@ -9,7 +9,7 @@
 //!                                                                             └────────────► parse ─► claims
 //! ```
 //!
-//! What is refused, and why, is in the [`Fault`](crate::Fault): SHA-1, `transient` names, encryption, answers nobody asked for.
+//! What is refused, and why, is in the [`Fault`]: SHA-1, `transient` names, encryption, answers nobody asked for.
 //!
 //! Requests are not signed: an answer goes to the address that the provider was told by an administrator, so a forged
 //! request gains nothing. Name identifiers must be `persistent` unless [`Names`] says otherwise: an e-mail address
@@ -37,6 +37,10 @@ mod xml;
 use portcullis_wire::time::UnixTime;
 use url::Url;
 
+use self::fault::administrator;
+use self::idp::{Idp, Wanted};
+use crate::Fault;
+
 pub use assertion::{AUTHENTICATION_CONTEXT, NAME_ID, NAME_ID_FORMAT};
 pub use idp::fingerprint;
 pub use service::ServiceProvider;
@@ -57,6 +61,29 @@ pub struct Settings {
     pub names: Names,
     /// Whether the provider stands in a private network, where its addresses may begin with `http://`.
     pub private_network: bool,
+}
+
+impl Settings {
+    /// The provider's entity id, by which its people are known. Reads metadata that is at hand, and asks nobody.
+    ///
+    /// # Errors
+    /// `saml_metadata` and its kin where the metadata cannot be used; `saml_issuer_unsaid` where it comes from an
+    /// address and the provider's entity id is not said.
+    pub fn known_as(&self) -> Result<String, Fault> {
+        let wanted = Wanted::of(self);
+        let said = match &self.idp {
+            Source::Metadata(bytes) => Some(Idp::read(bytes, &wanted)?.entity_id),
+            Source::Url { .. } => self.issuer.clone(),
+        };
+        said.filter(|id| !id.is_empty()).ok_or_else(|| {
+            administrator(
+                "saml_issuer_unsaid",
+                "the provider's entity id is not said",
+                "people are known by it for good, so it must not be for an address on the network to say",
+                "copy `entityID` from the provider's metadata to `issuer`",
+            )
+        })
+    }
 }
 
 /// Where a provider's metadata comes from.

@@ -34,18 +34,10 @@ impl ServiceProvider {
     /// Reads the settings, and the metadata where it is at hand; asks nobody.
     ///
     /// # Errors
-    /// `saml_metadata` and its kin where the metadata cannot be used; `saml_issuer_unsaid` where it comes from an
-    /// address and the provider's entity id is not said.
+    /// What [`Settings::known_as`] says.
     pub fn new(settings: Settings, fetcher: Fetcher) -> Result<Self, Fault> {
+        let issuer = settings.known_as()?;
         let origin = Origin::new(&settings, fetcher)?;
-        let issuer = origin.entity_id().filter(|it| !it.is_empty()).ok_or_else(|| {
-            administrator(
-                "saml_issuer_unsaid",
-                "the provider's entity id is not said",
-                "people are known by it for good, so it must not be for an address on the network to say",
-                "copy `entityID` from the provider's metadata to `issuer`",
-            )
-        })?;
         Ok(Self { settings, issuer, origin })
     }
 

@@ -35,9 +35,7 @@ struct State {
 /// A provider's metadata.
 pub(crate) struct Origin {
     url: Option<Url>,
-    entity_id: Option<String>,
-    fingerprint: Option<[u8; 32]>,
-    private_network: bool,
+    wanted: Wanted,
     fetcher: Fetcher,
     state: Mutex<State>,
     fetching: tokio::sync::Mutex<()>,
@@ -46,42 +44,26 @@ pub(crate) struct Origin {
 impl Origin {
     /// Reads metadata that is at hand; remembers where it is, otherwise.
     pub(crate) fn new(settings: &Settings, fetcher: Fetcher) -> Result<Self, Fault> {
-        let (url, fingerprint) = match &settings.idp {
-            Source::Metadata(_) => (None, None),
-            Source::Url { url, fingerprint } => (Some(url.clone()), *fingerprint),
-        };
         let reach = if settings.private_network { Reach::PrivateNetwork } else { Reach::Public };
-        let origin = Self {
-            url,
-            entity_id: settings.issuer.clone(),
-            fingerprint,
-            private_network: settings.private_network,
+        let mut origin = Self {
+            url: None,
+            wanted: Wanted::of(settings),
             fetcher: fetcher.reaching(reach),
             state: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
         };
-        if let Source::Metadata(bytes) = &settings.idp {
-            let idp = Arc::new(Idp::read(bytes, &origin.wanted())?);
-            origin.state().kept = Some(Kept { idp, at: UnixTime::default() });
+        match &settings.idp {
+            Source::Metadata(bytes) => {
+                let idp = Arc::new(Idp::read(bytes, &origin.wanted)?);
+                origin.state().kept = Some(Kept { idp, at: UnixTime::default() });
+            }
+            Source::Url { url, .. } => origin.url = Some(url.clone()),
         }
         Ok(origin)
     }
 
-    fn wanted(&self) -> Wanted<'_> {
-        Wanted {
-            entity_id: self.entity_id.as_deref(),
-            fingerprint: self.fingerprint,
-            private_network: self.private_network,
-        }
-    }
-
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The entity id, where it is known without asking anybody.
-    pub(crate) fn entity_id(&self) -> Option<String> {
-        self.entity_id.clone().or_else(|| self.state().kept.as_ref().map(|kept| kept.idp.entity_id.clone()))
     }
 
     /// What counts now.
@@ -154,7 +136,7 @@ impl Origin {
             )
             .passing()
         })?;
-        Idp::read(&document.body, &self.wanted())
+        Idp::read(&document.body, &self.wanted)
     }
 
     /// How the last fetch failed, where it did.

@@ -117,3 +117,24 @@ async fn an_error_of_a_provider_is_explained_and_written_down_a_few_times() {
     let rows = told(&world, "provider_error").await;
     assert!(rows >= 1 && rows < pages, "{rows} rows for {pages} pages");
 }
+
+#[tokio::test]
+async fn t_mixup_rfc9207_2_4_an_error_counts_only_where_it_is_the_providers_own() {
+    for (name, names_itself, iss, expected) in [
+        ("its own", true, Some(None), "E-PROVIDER-DENIED"),
+        ("another's", true, Some(Some("https://evil.example")), "answer_issuer"),
+        ("nobody's, though the provider names itself", true, None, "answer_issuer_absent"),
+        ("nobody's, of a provider that never says", false, None, "E-PROVIDER-DENIED"),
+    ] {
+        let (world, there) = crate::scene::acme(|_| {}).await;
+        there.state().names_issuer = names_itself;
+        let mut browser = world.browser();
+        let state = parameter(&leave(&mut browser, "acme").await, "state");
+        let own = there.issuer();
+        let mut says = vec![("error", "access_denied"), ("state", state.as_str())];
+        says.extend(iss.map(|iss| ("iss", iss.unwrap_or(&own))));
+        let answer = browser.get(&format!("/callback/acme?{}", encode(&says))).await;
+        assert!(answer.text().contains(expected), "{name}: {answer:?}");
+        nobody_came_in(&answer);
+    }
+}

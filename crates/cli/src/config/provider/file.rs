@@ -72,6 +72,14 @@ impl ProviderFile {
         }
     }
 
+    /// The setting that says which provider it is, and its line.
+    pub(super) fn known_by(&self) -> (&'static str, Option<usize>) {
+        match &self.metadata_file {
+            Some(at) => ("metadata_file", Some(at.line)),
+            None => ("issuer", self.issuer.as_ref().map(|at| at.line)),
+        }
+    }
+
     pub(super) fn fault(&self, at: Option<usize>, key: &str, message: impl std::fmt::Display) -> Fault {
         Fault::new(at.filter(|line| *line > 0).unwrap_or(self.line), &format!("provider.{key}"), message)
     }

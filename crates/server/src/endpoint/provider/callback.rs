@@ -63,16 +63,14 @@ async fn answered(
     let (Ok(code), Ok(iss), Ok(error)) = read else {
         return failed(app, visitor, provider, returned, repeated()).await;
     };
+    let Ok(_place) = provider.room.try_acquire() else { return Fault::unavailable().page(app) };
     if let Some(error) = error {
-        return match iss {
-            Some(iss) if iss != provider.issuer => {
-                failed(app, visitor, provider, returned, other_issuer()).await
-            }
-            _ => refused_there(app, visitor, provider, returned, error).await,
+        return match party.answered(iss, app.now()).await {
+            Ok(()) => refused_there(app, visitor, provider, returned, error).await,
+            Err(cause) => failed(app, visitor, provider, returned, cause).await,
         };
     }
     let Some(code) = code else { return failed(app, visitor, provider, returned, no_code()).await };
-    let Ok(_place) = provider.room.try_acquire() else { return Fault::unavailable().page(app) };
     let back = oidc::Back { code: code.to_owned(), iss: iss.map(str::to_owned) };
     let kept = oidc::Kept {
         redirect_uri: redirect_uri(app, &provider.name),
@@ -177,16 +175,6 @@ fn repeated() -> Cause {
         "the answer could not be read",
         "a parameter is there twice",
         "begin again; an honest provider sends each once (RFC 6749 §3.1)",
-    )
-}
-
-fn other_issuer() -> Cause {
-    Cause::new(
-        "callback_issuer",
-        Act::Administrator,
-        "the answer is another provider's",
-        "its `iss` does not name the provider that was asked (RFC 9207 §2.4)",
-        "compare `issuer` of this provider with its metadata",
     )
 }
 
