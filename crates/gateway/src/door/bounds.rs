@@ -23,6 +23,8 @@ pub(crate) const APPROVAL_PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const STATE_LIFE: i64 = 60 * 60;
 /// Most task ids whose sealed form is remembered, so that a task keeps its name.
 pub(crate) const TASKS: usize = 16 * 1024;
+/// Most calls of one client for one person that wait for their next round: confirmed, or about to be.
+pub(crate) const ROUNDS_EACH: usize = 64;
 /// How long the door's own listing of the server's tools may take.
 pub(crate) const LISTING: Duration = Duration::from_secs(20);
 /// How long it is not tried again after it failed, or after the list was said to have changed.

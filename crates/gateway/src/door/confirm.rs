@@ -93,7 +93,7 @@ impl Waiting<'_> {
         match self.state.map(|state| (&state.whose, state)) {
             None => Ok(None),
             Some((Whose::Theirs(_, Some(round)), _)) => {
-                match self.core.questions.spend(round, self.bound, self.core.now()) {
+                match self.core.questions.spend(&self.who.holder, round, self.bound, self.core.now()) {
                     true => Err(Verdict::Go(go)),
                     false => Err(self.unknown()),
                 }
@@ -176,7 +176,10 @@ impl Waiting<'_> {
         };
         if let Some(name) = returning {
             // The question is used up whatever the answer.
-            return match (core.questions.spend(name, self.bound, core.now()), is_accepted(self.said())) {
+            return match (
+                core.questions.spend(&who.holder, name, self.bound, core.now()),
+                is_accepted(self.said()),
+            ) {
                 (true, true) => Verdict::Go(Decision::AllowedByClient),
                 (true, false) => {
                     self.say("the user of this client did not agree to the call", Decision::Denied)
@@ -193,7 +196,9 @@ impl Waiting<'_> {
             );
         }
         if self.is_stateless() {
-            core.questions.remember(name.clone(), self.bound.to_owned(), core.now());
+            if !core.questions.remember(&who.holder, name.clone(), self.bound.to_owned(), core.now()) {
+                return Verdict::Unavailable;
+            }
             let state = core.seal_state(who, self.bound.to_owned(), Whose::Ours(name));
             let response = refusal::result(self.id(), &ask.input_required(KEY, &state));
             return Verdict::Say(Box::new(response), Decision::AwaitsApproval);

@@ -239,10 +239,10 @@ impl Down {
             return;
         }
         // A call that was confirmed is not asked about again in its next round, once.
-        let round = self.confirmed.as_ref().filter(|_| waits).map(|bound| {
+        let round = self.confirmed.as_ref().filter(|_| waits).and_then(|bound| {
             let name = self.core.ports.seals.fresh();
-            self.core.questions.remember(name.clone(), bound.clone(), self.core.now());
-            name
+            let (questions, holder) = (&self.core.questions, &self.who.holder);
+            questions.remember(holder, name.clone(), bound.clone(), self.core.now()).then_some(name)
         });
         let bound = operation(self.method.as_deref().unwrap_or_default(), self.name.as_deref());
         let sealed = self.core.seal_state(&self.who, bound, Whose::Theirs(own, round));

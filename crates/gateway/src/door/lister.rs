@@ -51,21 +51,35 @@ impl Lister {
             return;
         }
         self.is_stale.store(false, Ordering::Release);
+        let mut unseen = Unseen { is_stale: &self.is_stale, is_kept: false };
+        // Counts for a caller that leaves meanwhile, too.
+        *turn = Some(now + LISTING_PAUSE);
         let mut visit =
             Look { upstream, uri: asked.uri.clone(), host: asked.headers.get(HOST).cloned(), id: 0 };
         let listed = tokio::time::timeout(LISTING, visit.tools()).await;
-        let kept = match listed {
+        unseen.is_kept = match listed {
             Ok(Some(tools)) => core.ports.tools.listed(&tools, true).await.is_ok(),
             _ => false,
         };
-        if !kept {
-            self.is_stale.store(true, Ordering::Release);
-        }
         *turn = Some(tokio::time::sleep(LISTING_PAUSE).deadline());
     }
 
     fn is_due(&self, core: &Core) -> bool {
         self.is_stale.load(Ordering::Acquire) || !core.ports.tools.known().is_complete()
+    }
+}
+
+/// What there is to look at, until it is kept: a look ends with its caller, who may leave in the middle.
+struct Unseen<'a> {
+    is_stale: &'a AtomicBool,
+    is_kept: bool,
+}
+
+impl Drop for Unseen<'_> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.is_stale.store(true, Ordering::Release);
+        }
     }
 }
 

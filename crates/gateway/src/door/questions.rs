@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use portcullis_wire::time::UnixTime;
 use tokio::sync::oneshot;
 
-use super::bounds::{QUESTIONS, STATE_LIFE};
+use super::bounds::{QUESTIONS, ROUNDS_EACH, STATE_LIFE};
 
 /// How ids and keys of requests begin that are ours. What clients answer to them never goes upstream, and what
 /// upstreams send under them never goes down.
@@ -17,7 +17,13 @@ pub(crate) const RESERVED: &str = "portcullis/";
 pub(crate) struct Questions {
     asked: Mutex<HashMap<String, Asked>>,
     /// Names that are good once, with what they are bound to and until when.
-    once: Mutex<HashMap<String, (String, UnixTime)>>,
+    once: Mutex<HashMap<String, Round>>,
+}
+
+struct Round {
+    holder: Box<[u8]>,
+    bound: String,
+    until: UnixTime,
 }
 
 struct Asked {
@@ -53,20 +59,31 @@ impl Questions {
         asked.remove(name).is_some_and(|asked| asked.answer.send(yes).is_ok())
     }
 
-    /// Remembers a name that is good once, for what it is bound to.
-    pub(crate) fn remember(&self, name: String, bound: String, now: UnixTime) {
+    /// Remembers a name that is good once, for its holder and what it is bound to. Whether there was room: a holder of
+    /// [`ROUNDS_EACH`] loses the one that ends first.
+    #[must_use]
+    pub(crate) fn remember(&self, holder: &[u8], name: String, bound: String, now: UnixTime) -> bool {
         let mut once = lock(&self.once);
+        let own = || once.iter().filter(|(_, round)| *round.holder == *holder);
+        if own().count() >= ROUNDS_EACH {
+            let first = own().min_by_key(|(_, round)| round.until).map(|(name, _)| name.clone());
+            first.map(|name| once.remove(&name));
+        }
         if once.len() >= QUESTIONS {
-            once.retain(|_, (_, until)| *until > now);
+            once.retain(|_, round| round.until > now);
         }
-        if once.len() < QUESTIONS {
-            once.insert(name, (bound, UnixTime::from_seconds(now.seconds() + STATE_LIFE)));
+        let is_room = once.len() < QUESTIONS;
+        if is_room {
+            let until = UnixTime::from_seconds(now.seconds() + STATE_LIFE);
+            once.insert(name, Round { holder: holder.into(), bound, until });
         }
+        is_room
     }
 
-    /// Uses such a name up. Whether it was still good, for this.
-    pub(crate) fn spend(&self, name: &str, bound: &str, now: UnixTime) -> bool {
-        lock(&self.once).remove(name).is_some_and(|(own, until)| own == bound && until > now)
+    /// Uses such a name up. Whether it was still good, for this holder and this.
+    pub(crate) fn spend(&self, holder: &[u8], name: &str, bound: &str, now: UnixTime) -> bool {
+        let round = lock(&self.once).remove(name);
+        round.is_some_and(|round| *round.holder == *holder && round.bound == bound && round.until > now)
     }
 }
 
@@ -104,11 +121,27 @@ mod tests {
         for (name, bound, at, good) in
             [("a", "x", now, true), ("b", "y", now, false), ("c", "x", later, false), ("d", "x", now, true)]
         {
-            questions.remember(name.to_owned(), "x".to_owned(), now);
-            assert_eq!(questions.spend(name, bound, at), good, "{name}");
-            assert!(!questions.spend(name, "x", now), "{name} again");
+            assert!(questions.remember(b"a", name.to_owned(), "x".to_owned(), now));
+            assert_eq!(questions.spend(b"a", name, bound, at), good, "{name}");
+            assert!(!questions.spend(b"a", name, "x", now), "{name} again");
         }
-        assert!(!questions.spend("never", "x", now));
+        assert!(!questions.spend(b"a", "never", "x", now));
+        assert!(questions.remember(b"a", "e".to_owned(), "x".to_owned(), now));
+        assert!(!questions.spend(b"b", "e", "x", now), "somebody else's");
+    }
+
+    #[test]
+    fn t_caps_one_holders_rounds_leave_room_for_another() {
+        let questions = Questions::default();
+        let mut now = UnixTime::from_seconds(1000);
+        for n in 0..=QUESTIONS {
+            now = UnixTime::from_seconds(now.seconds() + 1);
+            assert!(questions.remember(b"a", n.to_string(), "x".to_owned(), now));
+        }
+        assert!(questions.remember(b"b", "theirs".to_owned(), "x".to_owned(), now));
+        assert!(questions.spend(b"b", "theirs", "x", now));
+        assert!(questions.spend(b"a", &QUESTIONS.to_string(), "x", now), "the newest is good");
+        assert!(!questions.spend(b"a", "0", "x", now), "the oldest gave way");
     }
 
     #[test]

@@ -1,7 +1,14 @@
 //! Lists of tools: what is shown, what is noted, and when the door looks for itself.
 
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use axum_core::body::Body;
+use bytes::Bytes;
 use http::Response;
+use http_body_util::channel::Channel;
 use portcullis_mcp::ToolTable;
 use portcullis_policy::Policy;
 use portcullis_wire::scope::Scopes;
@@ -139,9 +146,42 @@ async fn t_tool_drift_the_door_looks_before_the_first_call_and_when_it_hears_of_
     });
     world.server.tools.lock().unwrap()[0]["description"] = json!("drifted");
     client.call("read_note", json!({})).await;
-    tokio::time::advance(std::time::Duration::from_secs(3)).await;
+    tokio::time::advance(Duration::from_secs(3)).await;
     assert_eq!(client.call("read_note", json!({})).await.error(), -32602);
     assert_eq!(looks(&world), 2);
+}
+
+#[tokio::test]
+async fn t_tool_drift_a_caller_that_leaves_in_the_middle_of_a_look_takes_no_change_along() {
+    tokio::time::pause();
+    let world = World::new();
+    let client = world.client("ann");
+    client.call("read_note", json!({})).await;
+    world.server.answers(|_| {
+        events(
+            "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n",
+        )
+    });
+    world.server.tools.lock().unwrap()[0]["description"] = json!("drifted");
+    client.call("read_note", json!({})).await;
+    tokio::time::advance(Duration::from_secs(3)).await;
+    let (hangs, tools) = (Arc::new(AtomicBool::new(true)), world.server.tools.clone());
+    let (is_hanging, held) = (Arc::clone(&hangs), Mutex::new(Vec::new()));
+    world.server.internal(move |seen| {
+        if is_hanging.load(Ordering::Relaxed) {
+            let (sender, never) = Channel::<Bytes, Infallible>::new(1);
+            held.lock().unwrap().push(sender);
+            let response = Response::builder().header("content-type", "text/event-stream");
+            return response.body(Body::new(never)).unwrap();
+        }
+        let result = json!({ "tools": *tools.lock().unwrap() });
+        json_answer(&json!({"jsonrpc": "2.0", "id": seen.json()["id"], "result": result}))
+    });
+    let left = tokio::time::timeout(Duration::from_secs(1), client.call("read_note", json!({}))).await;
+    assert!(left.is_err(), "the look was under way");
+    hangs.store(false, Ordering::Relaxed);
+    tokio::time::advance(Duration::from_secs(3)).await;
+    assert_eq!(client.call("read_note", json!({})).await.error(), -32602, "what changed is held");
 }
 
 #[tokio::test]
