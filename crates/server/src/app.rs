@@ -254,13 +254,14 @@ impl App {
     ) -> Result<Result<(T, U), Refusal>, Unavailable> {
         for _ in 0..DECISION_TRIES {
             let facts = ask(&*self.store).await?;
-            let verdict = rule(&facts, self.now());
+            let mut verdict = rule(&facts, self.now());
             if verdict.is_silent() {
                 return Ok(verdict.outcome.map(|yes| {
                     let made = meanwhile(&yes);
                     (yes, made)
                 }));
             }
+            let folded = self.trail.fold(&mut verdict.writes);
             let mut commit = self.store.commit(verdict.expects, verdict.writes);
             let early = poll_fn(|cx| Poll::Ready(commit.as_mut().poll(cx))).await;
             let outcome = verdict.outcome.map(|yes| {
@@ -273,7 +274,7 @@ impl App {
             };
             match committed {
                 Ok(_) => return Ok(outcome),
-                Err(CommitError::Conflict) => {}
+                Err(CommitError::Conflict) => folded.forget(),
                 Err(CommitError::Store(error)) => return Err(error.into()),
             }
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portcullis_gateway::door::{AgentKey, agent_key};
-use portcullis_gateway::ports::{BoxFuture, Call, Decision, Ending, Journal, Unavailable};
+use portcullis_gateway::ports::{BoxFuture, Call, Ending, Journal, Unavailable};
 use portcullis_guard::{Agent, Clock};
 use portcullis_rules::event::{CallFacts, Event, EventKind, Personal};
 use portcullis_rules::verdict::Write;
@@ -18,6 +18,7 @@ use portcullis_wire::scope::Scopes;
 use portcullis_wire::time::UnixTime;
 use tokio::sync::Notify;
 
+use super::fold::Folds;
 use crate::settings::{AuditSettings, Calls, WhenFull};
 
 /// How long rows are gathered before they are committed. With the time of a commit this is what a crash may lose, of
@@ -31,8 +32,6 @@ const WAITING: usize = 32 * 1024;
 const WANTED: usize = 4096;
 /// Reasons and resources that refusals are counted by in one minute; those beyond count as one.
 const REFUSALS: usize = 1024;
-/// Agents whose calls over a limit are counted in one minute.
-const LIMITED: usize = 4096;
 /// How long a commit that failed waits for its next try.
 const AGAIN: Duration = Duration::from_millis(500);
 /// People whose names are remembered between rows.
@@ -54,9 +53,8 @@ struct Gathered {
     wants: Vec<Want>,
     /// Refusals with nobody proven behind them, in the minute that is not over.
     refusals: HashMap<(Option<Resource>, &'static str), u32>,
-    /// Calls over a limit in that minute, beyond the first of each agent: a row of its own for each would let an agent that
-    /// goes on knocking push everybody's history out of the trail.
-    limited: HashMap<AgentKey, (Event, u32)>,
+    /// Which rows of agents stood by themselves in that minute, and how many more there were.
+    folds: Folds,
     minute: i64,
     names: HashMap<UserId, (Option<String>, UnixTime)>,
 }
@@ -87,6 +85,27 @@ impl Drop for Batch<'_> {
         gathered.rows.extend(newer.into_iter().take(room));
         drop(gathered);
         self.trail.lost.fetch_add(lost as u64, Ordering::Relaxed);
+    }
+}
+
+/// Rows that are counted when this is dropped: also where the caller went away before it heard of the commit.
+pub(crate) struct Folded<'a> {
+    trail: &'a Trail,
+    rows: Vec<(AgentKey, Event)>,
+}
+
+impl Folded<'_> {
+    /// Nothing was committed.
+    pub(crate) fn forget(mut self) {
+        self.rows.clear();
+    }
+}
+
+impl Drop for Folded<'_> {
+    fn drop(&mut self) {
+        for (agent, row) in self.rows.drain(..) {
+            self.trail.gathered().folds.count(&agent, row);
+        }
     }
 }
 
@@ -267,11 +286,9 @@ impl Trail {
         }
         gathered.minute = minute;
         let counted = std::mem::take(&mut gathered.refusals);
-        let limited = std::mem::take(&mut gathered.limited);
+        let folded = gathered.folds.take(now);
         drop(gathered);
-        for (event, count) in limited.into_values().filter(|(_, count)| *count > 0) {
-            self.gather(Event { at: now, ..event }.count(count));
-        }
+        folded.for_each(|event| self.gather(event));
         for ((resource, reason), count) in counted {
             let mut event = Event::new(EventKind::RefusedUnproven, now).reason(reason).count(count);
             event.resource = resource;
@@ -300,19 +317,41 @@ impl Trail {
         event
     }
 
-    /// Whether this is the first call of an agent over a limit in this minute; the others are counted.
-    fn is_first_over_its_limit(&self, key: AgentKey, row: &Event) -> bool {
+    /// Tells or counts a call that was not forwarded, and so cost the agent nothing.
+    fn gather_some(&self, agent: &AgentKey, row: Event) {
+        match self.tells(agent, &row) {
+            true => self.gather(row),
+            false => self.gathered().folds.count(agent, row),
+        }
+    }
+
+    /// Takes out of what a decision writes the rows that do not stand by themselves.
+    pub(crate) fn fold(&self, writes: &mut Vec<Write>) -> Folded<'_> {
+        let mut rows = Vec::new();
+        writes.retain(|write| {
+            let Write::Audit(row) = write else { return true };
+            let Some(grant) = row.grant.filter(|_| Folds::folds(row.kind)) else { return true };
+            let agent = AgentKey(grant.to_string().into());
+            let tells = self.tells(&agent, row);
+            if !tells {
+                rows.push((agent, row.clone()));
+            }
+            tells
+        });
+        Folded { trail: self, rows }
+    }
+
+    /// Whether a row of this agent stands by itself. Where there are too many agents to tell them apart, the minute of all
+    /// is over.
+    fn tells(&self, agent: &AgentKey, row: &Event) -> bool {
         let mut gathered = self.gathered();
-        if let Some((_, count)) = gathered.limited.get_mut(&key) {
-            *count = count.saturating_add(1);
-            return false;
+        if gathered.folds.is_full() {
+            let folded = gathered.folds.take(row.at);
+            drop(gathered);
+            folded.for_each(|event| self.gather(event));
+            gathered = self.gathered();
         }
-        // With so many agents over their limits at once it is told of some.
-        let has_room = gathered.limited.len() < LIMITED;
-        if has_room {
-            gathered.limited.insert(key, (Event { person: None, ..row.clone() }, 0));
-        }
-        has_room
+        gathered.folds.tells(agent, row)
     }
 
     fn may_go(&self) -> Result<(), Unavailable> {
@@ -369,11 +408,10 @@ impl Journal for Trail {
             _ => EventKind::of_method(&call.method),
         };
         let row = self.row(&call, kind, ending, Some(latency));
-        let is_over = call.decision == Decision::Limited;
-        if is_over && !self.is_first_over_its_limit(agent_key(&call.agent), &row) {
-            return;
+        match ending {
+            Some(_) => self.gather(row),
+            None => self.gather_some(&agent_key(&call.agent), row),
         }
-        self.gather(row);
     }
 
     fn unproven(&self, resource: &Resource, reason: &'static str) {

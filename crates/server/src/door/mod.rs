@@ -3,6 +3,7 @@
 mod approvals;
 mod assertion;
 mod budgets;
+mod fold;
 mod groups;
 mod journal;
 mod personal;

@@ -72,6 +72,32 @@ async fn t_flood_refusals_with_nobody_behind_them_are_counted_and_have_no_row_ea
 }
 
 #[tokio::test]
+async fn t_flood_an_agent_that_knocks_and_asks_again_for_tokens_fills_no_trail() {
+    let scene = Scene::set(builder()).await;
+    went(&scene.call("read_note", &json!({})).await);
+    rows(&scene.world).await;
+    let before = rows(&scene.world).await.len();
+    scene.client.refresh(&scene.tokens.refresh).await.is(200);
+    for number in 0..100 {
+        scene.call(&format!("invented_{number}"), &json!({})).await.is(200);
+        scene.call("delete_note", &json!({})).await.is(200);
+        scene.client.refresh(&scene.tokens.refresh).await.is(200);
+    }
+    let rows = rows(&scene.world).await;
+    let rows = &rows[..rows.len() - before];
+    assert!(rows.len() <= 50, "{}", rows.len());
+    for (what, word) in
+        [("decision", "hidden"), ("decision", "awaits_approval"), ("event", "refresh_retried")]
+    {
+        let told: Vec<_> = rows.iter().filter(|row| row[what] == word).collect();
+        assert_eq!(told.iter().map(|row| row["count"].as_u64().unwrap_or(1)).sum::<u64>(), 100, "{word}");
+        assert!(told.iter().all(|row| row["agent"] == scene.tokens.agent()), "{told:?}");
+        assert!(told.iter().any(|row| row["count"].is_null() && row["resource"].is_string()), "{told:?}");
+    }
+    is_whole(&scene.world).await;
+}
+
+#[tokio::test]
 async fn t_audit_who_is_erased_is_gone_and_the_trail_verifies_after_a_restart_too() {
     let scene = Scene::set(builder().issuer(ISSUER)).await;
     went(&scene.call("read_note", &json!({ "text": CANARY })).await);
