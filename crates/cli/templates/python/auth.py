@@ -77,9 +77,10 @@ class Challenge:
     async def __call__(self, scope, receive, send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST":
             return await self.app(scope, receive, send)
-        seen, more = [], True
-        while more and sum(len(message.get("body", b"")) for message in seen) < LOOKED_AT:
+        seen, size, more = [], 0, True
+        while more and size < LOOKED_AT:
             seen.append(await receive())
+            size += len(seen[-1].get("body", b""))
             more = seen[-1].get("more_body", False)
         wanted = await self.wanted(scope, b"".join(message.get("body", b"") for message in seen))
         if wanted:
@@ -98,7 +99,7 @@ class Challenge:
         try:
             message = json.loads(body)
             tool = message["params"]["name"] if message["method"] == "tools/call" else None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return []
         needed = NEEDS.get(tool, []) if isinstance(tool, str) else []
         header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")

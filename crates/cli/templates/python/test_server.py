@@ -120,6 +120,13 @@ class Whole(unittest.TestCase):
         self.assertEqual(status, 200)
         self.assertIn("added", text)
 
+    def test_what_no_parser_can_follow_is_401_without_a_token(self) -> None:
+        request = Request(self.resource, b"[" * 100_000, {"Content-Type": "application/json"})
+        with self.assertRaises(HTTPError) as refused:
+            urlopen(request)
+        with refused.exception:
+            self.assertEqual(refused.exception.code, 401)
+
     def test_a_call_too_long_to_be_challenged_is_refused_by_the_tool(self) -> None:
         status, _, text = self.call("add_note", self.token(), "milk" * 500_000)
         self.assertEqual(status, 200)

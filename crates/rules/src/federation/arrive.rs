@@ -316,7 +316,10 @@ pub fn arrive(
     let told = |kind, user| about(Event::new(kind, now).user(user).reason("by_provider"), provider);
     let (verdict, user, how) = match decision {
         Decision::Known(user) => {
-            let verdict = arrived(user.id, How::Known).expecting(Expect::UserEnabled(user.id));
+            let verdict = arrived(user.id, How::Known)
+                .expecting(Expect::UserEnabled(user.id))
+                // Nothing changes, and nothing may have: it is the link that is relied on.
+                .writing(Write::SetLink { user: user.id, from: Some(to.clone()), to: Some(to) });
             // An address the provider has verified takes the place of an older one; one it does not speak of stays.
             let verdict = match &presented.email {
                 Some(email) if user.email.as_ref() != Some(email) => verdict.writing(Write::SetEmail {

@@ -135,6 +135,16 @@ fn t_link_the_address_that_was_relied_on_must_still_be_there_when_it_is_written(
 }
 
 #[test]
+fn t_link_the_link_that_was_relied_on_must_still_be_there_when_it_is_written() {
+    let facts = ArrivalFacts { linked: Some(employee()), ..facts() };
+    let verdict = run(&presented(), &Joining::default(), &facts);
+    let own = employee().provider;
+    assert!(own.is_some());
+    let stays = Write::SetLink { user: employee().id, from: own.clone(), to: own };
+    assert!(verdict.writes.contains(&stays), "{:?}", verdict.writes);
+}
+
+#[test]
 fn t_disable_no_provider_that_is_off_gone_unknown_or_another_lets_anybody_in() {
     let known = ArrivalFacts { linked: Some(employee()), ..facts() };
     let of = |row: Option<Provider>| ArrivalFacts { provider: row, ..known.clone() };
