@@ -163,7 +163,16 @@ pub trait Budgets: Send + Sync {
     ///
     /// # Errors
     /// [`Spent`]: nothing was counted.
-    fn take(&self, agent: &Agent, tool: Option<&str>) -> Result<(), Spent>;
+    fn take(&self, agent: &Agent, tool: Option<Named<'_>>) -> Result<(), Spent>;
+}
+
+/// The tool that a call names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// Its name. A stranger's text.
+    pub name: &'a str,
+    /// Whether the server is known to have it. Where new tools are taken as they come, others can be invented without end.
+    pub is_known: bool,
 }
 
 /// A limit was reached.

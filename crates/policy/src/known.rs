@@ -64,6 +64,11 @@ impl KnownTools {
         self.complete
     }
 
+    /// Whether the server has listed a tool of this very name, or its owner has accepted one.
+    pub fn knows(&self, name: &str) -> bool {
+        self.tools.contains_key(name)
+    }
+
     /// What becomes of a tool that is new or changed.
     pub const fn new_tools(&self) -> NewTools {
         self.new

@@ -44,7 +44,7 @@ pub enum Each {
     Person,
     /// For each resource, all agents together.
     Resource,
-    /// For each tool of each resource, all agents together.
+    /// For each tool of each resource, all agents together. Names that no server has count as one.
     Tool,
 }
 
@@ -102,6 +102,8 @@ pub struct Use<'a> {
     pub resource: &'a Resource,
     /// The tool, if one is called.
     pub tool: Option<&'a str>,
+    /// Whether the resource is known to have that tool.
+    pub is_known: bool,
 }
 
 /// Whether a name fits a pattern in which `*` stands for any text.
@@ -141,8 +143,11 @@ impl Limit {
             Each::Client => what.client.to_string(),
             Each::Person => what.person.map_or_else(|| what.grant.to_string(), |person| person.to_string()),
             Each::Resource => what.resource.to_string(),
-            // Two servers may each have a tool of one name; using up the one leaves the other alone.
-            Each::Tool => format!("{} {}", what.resource, what.tool.unwrap_or_default()),
+            // Two servers may each have a tool of one name; using up the one leaves the other alone. Names that no server
+            // has count as one: a count for each would let whoever invents them fill the place that all counts share.
+            Each::Tool => {
+                format!("{} {}", what.resource, what.tool.filter(|_| what.is_known).unwrap_or_default())
+            }
         };
         canonical::digest(
             "count of a limit",
@@ -334,6 +339,7 @@ mod tests {
             person: Some(samples::user().id),
             resource: &one.resource,
             tool: Some("delete_note"),
+            is_known: true,
         };
         let request = Use { tool: None, ..what };
         let other = Use { grant: GrantId::from_number(99), ..what };
@@ -364,6 +370,10 @@ mod tests {
             each(Each::Tool).key(&there),
             "a tool of that name elsewhere"
         );
+        let [one, two] =
+            ["invented", "another"].map(|tool| Use { tool: Some(tool), is_known: false, ..what });
+        assert_eq!(each(Each::Tool).key(&one), each(Each::Tool).key(&two), "what no server has is one");
+        assert_ne!(each(Each::Tool).key(&one), each(Each::Tool).key(&what));
         assert_eq!(limit(1, 60).key(&what), limit(9, 60).key(&what), "its number may change");
         assert_eq!(limit(5, 86_400).words(), "5 calls a day for each agent");
     }

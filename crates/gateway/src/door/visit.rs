@@ -27,7 +27,7 @@ use super::session::Known;
 use super::upstream::Upstream;
 use super::who::Who;
 use super::{ask, call, handles, refusal, session};
-use crate::ports::{Call, Decision};
+use crate::ports::{Call, Decision, Named};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub(crate) const BUSY: &str = "this agent has as many requests or streams under way as it may";
@@ -110,7 +110,7 @@ impl Visit {
         let standing = self.core.policy.judge(&self.who.caller(), &known, &asked.message, self.core.now());
         let tool = match standing {
             Standing::Allowed(_) | Standing::Obtainable(Cure::Person | Cure::Client, _) => {
-                asked.message.tool()
+                asked.message.tool().map(|name| Named { name, is_known: known.knows(name) })
             }
             _ => None,
         };

@@ -1,10 +1,11 @@
 //! What agents have used: the counters behind the limits, in memory, and what of them is written down.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use portcullis_gateway::ports::{Budgets, Spent};
+use portcullis_gateway::ports::{Budgets, Named, Spent};
 use portcullis_guard::{Agent, Clock};
 use portcullis_rules::budget::{Counter, Limit, Use, Used};
 use portcullis_wire::digest::Digest;
@@ -28,6 +29,8 @@ struct Kept {
 pub(crate) struct Counters {
     limits: Vec<Limit>,
     kept: Mutex<HashMap<Digest, Kept>>,
+    /// The second in which room was last looked for.
+    looked: AtomicI64,
     clock: Arc<dyn Clock>,
 }
 
@@ -39,7 +42,7 @@ impl Counters {
             let counter = Counter::restored(used.window_start, used.used);
             (used.key, Kept { limit: None, counter, written: counter.present() })
         });
-        Self { limits, kept: Mutex::new(kept.collect()), clock }
+        Self { limits, kept: Mutex::new(kept.collect()), looked: AtomicI64::new(i64::MIN), clock }
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<Digest, Kept>> {
@@ -56,7 +59,10 @@ impl Counters {
             return Ok(());
         }
         let mut kept = self.kept();
-        if kept.len() + counting.len() > COUNTERS {
+        // Once in a second: it takes a look at every counter, and all wait for it.
+        if kept.len() + counting.len() > COUNTERS
+            && self.looked.swap(now.seconds(), Ordering::Relaxed) != now.seconds()
+        {
             self.forget(&mut kept, now);
         }
         for (index, limit, key) in &counting {
@@ -132,7 +138,7 @@ impl Counters {
 }
 
 impl Budgets for Counters {
-    fn take(&self, agent: &Agent, tool: Option<&str>) -> Result<(), Spent> {
+    fn take(&self, agent: &Agent, tool: Option<Named<'_>>) -> Result<(), Spent> {
         // An agent of another issuer has no grant of ours, and no limit of ours.
         let (false, Some(grant)) = (self.limits.is_empty(), agent.grant) else { return Ok(()) };
         self.count(&Use {
@@ -140,15 +146,14 @@ impl Budgets for Counters {
             client: &agent.client,
             person: agent.subject.parse().ok(),
             resource: &agent.resource,
-            tool,
+            tool: tool.map(|tool| tool.name),
+            is_known: tool.is_some_and(|tool| tool.is_known),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicI64, Ordering};
-
     use portcullis_rules::budget::{Each, Of, Only};
     use portcullis_wire::id::{ClientId, GrantId};
     use portcullis_wire::resource::Resource;
@@ -161,12 +166,22 @@ mod tests {
             UnixTime::from_seconds(self.0.load(Ordering::Relaxed))
         }
     }
+    struct Millis(AtomicI64);
+    impl Clock for Millis {
+        fn now(&self) -> UnixTime {
+            UnixTime::from_millis(self.0.load(Ordering::Relaxed))
+        }
+    }
 
     fn limit(most: u32, seconds: u64, each: Each) -> Limit {
         Limit { of: Of::Calls, most, window: Duration::from_secs(seconds), only: Only::default(), each }
     }
 
     fn take(counters: &Counters, grant: u64) -> Result<(), Spent> {
+        call(counters, grant, "t", true)
+    }
+
+    fn call(counters: &Counters, grant: u64, tool: &str, is_known: bool) -> Result<(), Spent> {
         let client = ClientId::parse("client").unwrap();
         let resource = Resource::parse("https://h.example/mcp").unwrap();
         let what = Use {
@@ -174,9 +189,38 @@ mod tests {
             client: &client,
             person: None,
             resource: &resource,
-            tool: Some("t"),
+            tool: Some(tool),
+            is_known,
         };
         counters.count(&what)
+    }
+
+    #[test]
+    fn t_caps_tools_that_are_invented_take_no_place_among_the_counters() {
+        let clock = Arc::new(Hand(AtomicI64::new(1_800_000_000)));
+        let limits = vec![limit(100, 3600, Each::Tool), limit(1_000_000, 60, Each::Agent)];
+        let counters = Counters::new(limits, Vec::new(), clock);
+        let went = (0..1000).filter(|n| call(&counters, 1, &format!("invented_{n}"), false).is_ok());
+        assert_eq!(went.count(), 100, "all of them are one tool");
+        assert_eq!(counters.kept().len(), 2);
+        assert!(call(&counters, 2, "t", true).is_ok(), "nobody else is held up");
+    }
+
+    #[test]
+    fn t_caps_room_among_the_counters_is_looked_for_once_a_second() {
+        let clock = Arc::new(Millis(AtomicI64::new(0)));
+        let mut quick = limit(1, 1, Each::Agent);
+        quick.window = Duration::from_millis(1250);
+        let counters = Counters::new(vec![quick], Vec::new(), Arc::clone(&clock) as _);
+        for grant in 0..COUNTERS as u64 {
+            assert!(take(&counters, grant).is_ok());
+        }
+        // Over after 2,500 ms.
+        for (at, has_room) in [(1_000, false), (2_400, false), (2_600, false), (3_000, true), (3_001, true)] {
+            clock.0.store(at, Ordering::Relaxed);
+            assert_eq!(take(&counters, 1_000_000 + at.unsigned_abs()).is_ok(), has_room, "{at}");
+        }
+        assert_eq!(counters.kept().len(), 2);
     }
 
     /// What was written down of a window that is over.

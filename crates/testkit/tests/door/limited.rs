@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_rules::budget::{Each, Limit, Of, Only};
-use portcullis_testkit::Answer;
+use portcullis_rules::tools::NewTools;
+use portcullis_testkit::{Answer, World};
 use serde_json::json;
 
 use crate::scene::{Scene, builder, call, calls, went};
@@ -36,6 +37,18 @@ async fn an_agent_that_used_up_its_calls_is_told_when_to_come_again_and_others_g
     assert_eq!(calls(&scene.world).await[0]["decision"], "limited");
     went(&call(&scene.world, &other.access, "read_note", &json!({})).await);
     scene.world.advance(Duration::from_secs(wait));
+    went(&scene.call("read_note", &json!({})).await);
+}
+
+#[tokio::test]
+async fn t_caps_invented_tools_use_up_what_one_tool_has_and_leave_the_real_ones_alone() {
+    let each = Limit { each: Each::Tool, ..limit(3, Duration::from_secs(60)) };
+    let builder = World::builder().door(NewTools::Allow).settings(|settings| settings.limits = vec![each]);
+    let scene = Scene::set(builder).await;
+    for number in 0..3 {
+        scene.call(&format!("invented_{number}"), &json!({})).await.is(200);
+    }
+    is_limited(&scene.call("invented_again", &json!({})).await);
     went(&scene.call("read_note", &json!({})).await);
 }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portcullis_gateway::ports::{
-    Approval, Approvals, BoxFuture, Budgets, Call, Decision, Ending, Journal, Ports, Seals, Spent, ToolBook,
-    Unavailable,
+    Approval, Approvals, BoxFuture, Budgets, Call, Decision, Ending, Journal, Named, Ports, Seals, Spent,
+    ToolBook, Unavailable,
 };
 use portcullis_guard::Agent;
 use portcullis_policy::{KnownTools, NewTools, canonical, definition_digest};
@@ -147,11 +147,11 @@ impl Approvals for Fake {
 }
 
 impl Budgets for Fake {
-    fn take(&self, _: &Agent, tool: Option<&str>) -> Result<(), Spent> {
+    fn take(&self, _: &Agent, tool: Option<Named<'_>>) -> Result<(), Spent> {
         let left = self.budget.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         match left {
             Ok(_) => {
-                self.taken.lock().unwrap().push(tool.map(str::to_owned));
+                self.taken.lock().unwrap().push(tool.map(|tool| tool.name.to_owned()));
                 Ok(())
             }
             Err(_) => {
