@@ -17,6 +17,7 @@ use crate::event::{Event, EventKind};
 use crate::model::{Client, EndReason, Origin};
 use crate::refusal::Refusal;
 use crate::register::drift;
+use crate::settings::Lifetimes;
 use crate::verdict::{Expect, Verdict, Write};
 
 /// What an update says beside the metadata.
@@ -46,8 +47,20 @@ pub fn read<'a>(client: Option<&'a Client>, token: &Digest) -> Result<&'a Client
     prove(client, token)
 }
 
+/// Whether anybody has ever connected it. Until then it is its maker's alone, and nothing is told of it, as nothing was
+/// of its registration: anybody can register, and rows would be theirs to fill the trail with.
+fn was_used(client: &Client, lifetimes: &Lifetimes) -> bool {
+    client.expires_at.is_none_or(|end| end > client.created_at + lifetimes.registration_unused)
+}
+
 /// Replaces what a client says of itself, all of it: what is left out is gone (RFC 7592 §2.2).
-pub fn update(ask: Update<'_>, client: Option<&Client>, token: &Digest, now: UnixTime) -> Verdict<Client> {
+pub fn update(
+    ask: Update<'_>,
+    client: Option<&Client>,
+    token: &Digest,
+    lifetimes: &Lifetimes,
+    now: UnixTime,
+) -> Verdict<Client> {
     let client = match prove(client, token) {
         Ok(client) => client,
         Err(refusal) => return Verdict::refuse(refusal),
@@ -76,22 +89,28 @@ pub fn update(ask: Update<'_>, client: Option<&Client>, token: &Digest, now: Uni
         .expecting(Expect::ClientEnabled(client.id.clone()))
         .expecting(Expect::ManagedBy(client.id.clone(), *token))
         .writing(Write::UpdateClient(client.id.clone(), ask.metadata.clone()));
+    if !was_used(client, lifetimes) {
+        return verdict;
+    }
     changed.into_iter().fold(verdict, |verdict, what| verdict.writing(Write::Audit(event(what))))
 }
 
 /// Removes a registration: its grants end, its tokens are refused, its id is unknown (RFC 7592 §2.3).
-pub fn remove(client: Option<&Client>, token: &Digest, now: UnixTime) -> Verdict<()> {
-    match prove(client, token) {
-        Ok(client) => Verdict::yes(())
-            .expecting(Expect::ClientEnabled(client.id.clone()))
-            .expecting(Expect::ManagedBy(client.id.clone(), *token))
-            .writing(Write::EndGrantsOfClient(client.id.clone(), EndReason::ClientRemoved, now))
-            .writing(Write::RemoveClient(client.id.clone()))
-            .writing(Write::Audit(
-                Event::new(EventKind::ClientRemoved, now).client(&client.id).reason("by_client"),
-            )),
-        Err(refusal) => Verdict::refuse(refusal),
+pub fn remove(client: Option<&Client>, token: &Digest, lifetimes: &Lifetimes, now: UnixTime) -> Verdict<()> {
+    let client = match prove(client, token) {
+        Ok(client) => client,
+        Err(refusal) => return Verdict::refuse(refusal),
+    };
+    let verdict = Verdict::yes(())
+        .expecting(Expect::ClientEnabled(client.id.clone()))
+        .expecting(Expect::ManagedBy(client.id.clone(), *token))
+        .writing(Write::EndGrantsOfClient(client.id.clone(), EndReason::ClientRemoved, now))
+        .writing(Write::RemoveClient(client.id.clone()));
+    if !was_used(client, lifetimes) {
+        return verdict;
     }
+    let event = Event::new(EventKind::ClientRemoved, now).client(&client.id).reason("by_client");
+    verdict.writing(Write::Audit(event))
 }
 
 #[cfg(test)]
@@ -112,6 +131,7 @@ mod tests {
             metadata: ClientMetadata { auth_method: AuthMethod::ClientSecretBasic, ..public.metadata },
             secret: Some(Digest::of(b"secret")),
             management: Some(token()),
+            expires_at: None,
             ceiling: Some(Scopes::parse("read").unwrap()),
             ..public
         }
@@ -123,7 +143,7 @@ mod tests {
         after: &ClientMetadata,
     ) -> Verdict<Client> {
         let ask = Update { client_id: id, secret: secret.map(Digest::of), metadata: after };
-        update(ask, client, &token(), samples::NOW)
+        update(ask, client, &token(), &Lifetimes::default(), samples::NOW)
     }
 
     #[test]
@@ -143,11 +163,15 @@ mod tests {
         ] {
             let expected = (!fits).then_some(Refusal::RegistrationUnknown);
             assert_eq!(read(row, &shown).err(), expected, "{name}");
-            let removed = remove(row, &shown, samples::NOW);
+            let removed = remove(row, &shown, &Lifetimes::default(), samples::NOW);
             assert_eq!(removed.outcome.as_ref().err(), expected.as_ref(), "{name}");
             assert_eq!(removed.is_silent(), !fits, "{name}");
             let ask = Update { client_id: Some("client"), secret: None, metadata: &own.metadata };
-            assert_eq!(update(ask, row, &shown, samples::NOW).outcome.err(), expected, "{name}");
+            assert_eq!(
+                update(ask, row, &shown, &Lifetimes::default(), samples::NOW).outcome.err(),
+                expected,
+                "{name}"
+            );
         }
         assert_eq!(Refusal::RegistrationUnknown.code().as_str(), "invalid_token");
     }
@@ -201,7 +225,7 @@ mod tests {
 
     #[test]
     fn g13_removing_ends_every_grant_and_token() {
-        let verdict = remove(Some(&client()), &token(), samples::NOW);
+        let verdict = remove(Some(&client()), &token(), &Lifetimes::default(), samples::NOW);
         let id = ClientId::parse("client").unwrap();
         assert_eq!(
             verdict.writes[..2],
@@ -210,5 +234,23 @@ mod tests {
                 Write::RemoveClient(id),
             ]
         );
+    }
+
+    #[test]
+    fn t_flood_nothing_is_told_of_a_registration_that_nobody_ever_used() {
+        let lifetimes = Lifetimes::default();
+        let made = client().created_at;
+        let after = ClientMetadata { auth_method: AuthMethod::ClientSecretPost, ..client().metadata };
+        for (name, expires_at, told) in [
+            ("never used", Some(made + lifetimes.registration_unused), false),
+            ("used", Some(made + lifetimes.registration_idle), true),
+            ("kept for good", None, true),
+        ] {
+            let row = Client { expires_at, ..client() };
+            let tells = |writes: &[Write]| writes.iter().any(|write| matches!(write, Write::Audit(_)));
+            assert_eq!(tells(&run(Some(&row), Some("client"), None, &after).writes), told, "{name}");
+            let removed = remove(Some(&row), &token(), &lifetimes, samples::NOW);
+            assert_eq!(tells(&removed.writes), told, "{name}, removed");
+        }
     }
 }

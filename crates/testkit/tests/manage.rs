@@ -5,6 +5,7 @@ use portcullis_rules::verdict::Write;
 use portcullis_server::admin::Command;
 use portcullis_testkit::{Answer, Ask, Browser, HonestClient, Tokens, WEB, World, authorization};
 use portcullis_wire::id::ClientId;
+use portcullis_wire::time::UnixTime;
 use serde_json::{Value, json};
 
 /// A confidential client as it was answered.
@@ -304,4 +305,27 @@ async fn g13_t_flood_any_page_may_ask_and_what_comes_often_waits() {
         }
     }
     assert!(waits > 0, "there is a limit");
+}
+
+#[tokio::test]
+async fn t_flood_a_registration_that_nobody_used_fills_neither_the_trail_nor_the_cuts() {
+    let world = World::start().await;
+    let before = world.events().await.len();
+    for round in 0..10 {
+        let own = Registered::at(&world).await;
+        let body = own.with(&[("client_name", json!(format!("Notebook {round}")))]);
+        own.put(&world, &body).await.is(200);
+        world.send(own.ask("DELETE")).await.is(204);
+    }
+    let cuts = world.store.cuts(UnixTime::default()).await.unwrap().1;
+    assert_eq!((world.events().await.len() - before, cuts.len()), (0, 0));
+    // Once somebody has connected it, what it does is told, and its tokens are cut off.
+    let mut alice = world.signed_in("alice").await;
+    let own = Registered::at(&world).await;
+    own.connect(&world, &mut alice).await;
+    let before = world.events().await.len();
+    own.put(&world, &own.with(&[("client_name", json!("Other"))])).await.is(200);
+    world.send(own.ask("DELETE")).await.is(204);
+    assert_eq!(world.events().await.len() - before, 2);
+    assert_eq!(world.store.cuts(UnixTime::default()).await.unwrap().1.len(), 1);
 }

@@ -124,7 +124,7 @@ pub(crate) async fn update(
     let outcome = app
         .settle(
             |store| store.client(holder.id.clone()),
-            |client, now| manage::update(ask, client.as_ref(), &holder.digest, now),
+            |client, now| manage::update(ask, client.as_ref(), &holder.digest, &app.settings.lifetimes, now),
         )
         .await;
     match outcome {
@@ -148,7 +148,7 @@ pub(crate) async fn remove(
     let outcome = app
         .settle(
             |store| store.client(holder.id.clone()),
-            |client, now| manage::remove(client.as_ref(), &holder.digest, now),
+            |client, now| manage::remove(client.as_ref(), &holder.digest, &app.settings.lifetimes, now),
         )
         .await;
     match outcome {

@@ -219,11 +219,13 @@ impl State {
                 Some(())
             }
             Write::EndGrantsOfClient(client, reason, at) => {
-                self.end(*reason, |row| row.client == *client);
+                let any = self.end(*reason, |row| row.client == *client);
                 self.codes.retain(|_, code| {
                     code.client != *client || code.spent.is_some() || code.expires_at <= *at
                 });
-                self.cut(CutTarget::Client(client.clone()), *at);
+                if any {
+                    self.cut(CutTarget::Client(client.clone()), *at);
+                }
                 Some(())
             }
             Write::CutOffClients(clients, reason, at) => {

@@ -156,10 +156,14 @@ fn put(c: &Connection, write: &Write, cuts: &mut Vec<Cut>) -> Held {
         Write::EndGrantsOfClient(client, reason, at) => {
             let sql = "UPDATE grants SET ended = ?2, previous = NULL, previous_sealed = NULL, \
                        previous_until = NULL WHERE client = ?1 AND ended IS NULL";
-            change(c, sql, (client.as_str(), reason.as_str()))?;
+            let ended = change(c, sql, (client.as_str(), reason.as_str()))?;
             let sql = "DELETE FROM codes WHERE client = ?1 AND spent IS NULL AND expires_at > ?2";
             change(c, sql, (client.as_str(), at.millis()))?;
-            cut(c, CutTarget::Client(client.clone()), *at, cuts)
+            // Every token is of a grant, and one that ended before was cut off then.
+            if ended > 0 {
+                cut(c, CutTarget::Client(client.clone()), *at, cuts)?;
+            }
+            Ok(())
         }
         Write::CutOffClients(clients, reason, at) => cut_off(c, clients, *reason, *at, cuts),
         Write::EndGrantsOfPerson(user, reason, at) => {

@@ -415,6 +415,11 @@ pub(crate) async fn cuts_are_numbered_by_one_counter(make: fn() -> World) {
             Some(CutTarget::Client(client_id(0))),
         ),
         (
+            "a client's that has none left",
+            Write::EndGrantsOfClient(client_id(0), EndReason::ClientRemoved, hours(4)),
+            None,
+        ),
+        (
             "a person's",
             Write::EndGrantsOfPerson(user_id(0), EndReason::PersonRemoved, hours(5)),
             Some(CutTarget::Person(user_id(0))),
