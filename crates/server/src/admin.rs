@@ -101,10 +101,13 @@ pub enum Command {
         /// Whom: a name, or an id.
         name: String,
     },
-    /// Tells all that is kept about a person.
+    /// Tells what is kept about a person: all but the trail, and the first page of that; then page by page, until one has no
+    /// event.
     UserExport {
         /// Whom: a name, or an id.
         name: String,
+        /// The number of the last event that was told; 0 to begin with.
+        after: u64,
     },
     /// Lists identity providers: the configured ones, and those that accounts still belong to.
     Providers,
@@ -313,7 +316,7 @@ impl App {
             Command::UserGroups { name, groups } => people::put_into(self, &name, groups).await,
             Command::UserAddress { name, address } => providers::address(self, &name, address).await,
             Command::UserErase { name } => people::erase(self, &name).await,
-            Command::UserExport { name } => audit::export(self, &name).await,
+            Command::UserExport { name, after } => audit::export(self, &name, after).await,
             Command::Providers => providers::list(self).await,
             Command::ProviderSwitch { name, on } => providers::switch(self, &name, on).await,
             Command::ProviderCheck { name } => providers::check(self, &name).await,

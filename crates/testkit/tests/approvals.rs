@@ -361,7 +361,8 @@ async fn t_client_text_r20_what_a_call_says_stays_text_and_is_shown_letter_by_le
 async fn what_is_kept_of_a_person_is_told_whole_and_rows_of_decisions_name_them() {
     let (world, _alice, _client, tokens) = world().await;
     asks(&world, &tokens, &json!({ "id": "n-17" })).await.unwrap();
-    let rows = world.app.administer(Command::UserExport { name: "alice".to_owned() }).await.unwrap();
+    let rows =
+        world.app.administer(Command::UserExport { name: "alice".to_owned(), after: 0 }).await.unwrap();
     let about = |what: &str| rows.iter().filter(|row| row["about"] == what).collect::<Vec<_>>();
     assert_eq!(about("account").len(), 1);
     assert_eq!(about("agent").len(), 1);

@@ -36,10 +36,7 @@ pub(crate) async fn run(desk: &Desk, users: Users) -> Outcome {
             };
             desk.done(Command::UserGroups { name, groups }, &said).await
         }
-        Users::Export { name } => {
-            desk.rows(Command::UserExport { name }).await?.iter().for_each(|row| print(&row.to_string()));
-            Ok(Exit::Done)
-        }
+        Users::Export { name } => export(desk, name).await,
         Users::Erase { name } => {
             let said = format!("erased `{name}`; the audit trail knows an id and no person");
             desk.done(Command::UserErase { name }, &said).await
@@ -74,6 +71,22 @@ pub(crate) async fn run(desk: &Desk, users: Users) -> Outcome {
         Users::Remove { name } => {
             let said = format!("removed `{name}`; its agents are cut off");
             desk.done(Command::UserRemove { name }, &said).await
+        }
+    }
+}
+
+/// Page by page: an agent may have done more than fits into one answer.
+async fn export(desk: &Desk, mut name: String) -> Outcome {
+    let mut after = 0;
+    loop {
+        let rows = desk.rows(Command::UserExport { name: name.clone(), after }).await?;
+        rows.iter().for_each(|row| print(&row.to_string()));
+        let last = rows.last().filter(|row| row["about"] == "event");
+        let Some(number) = last.and_then(|row| row["number"].as_u64()) else { return Ok(Exit::Done) };
+        after = number;
+        // The person stays the same, also if the account is renamed or removed meanwhile.
+        if let Some(subject) = last.and_then(|row| row["subject"].as_str()) {
+            subject.clone_into(&mut name);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Personal tokens, groups, the trail, and cutting off: by command.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::world::{Ended, Server, at};
@@ -88,20 +90,15 @@ fn w19_the_trail_is_searched_exported_and_verified() {
     assert!(!users.contains("ann") && users.contains("bob"));
 }
 
-#[test]
-fn t_audit_a_row_that_was_changed_in_the_file_is_named_with_exit_code_3() {
-    let directory = tempfile::tempdir().unwrap();
-    for name in ["ann", "bob", "eve"] {
-        at(directory.path(), &format!("users add {name} --password-stdin"), PASSWORD);
-    }
-    let database = std::fs::read_dir(directory.path())
+/// The database, without what guards its rows.
+fn unguarded(directory: &Path) -> rusqlite::Connection {
+    let database = std::fs::read_dir(directory)
         .unwrap()
         .flatten()
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|end| end == "db"))
         .unwrap();
     let tamper = rusqlite::Connection::open(database).unwrap();
-    tamper.execute_batch("DROP TRIGGER IF EXISTS audit_is_not_changed").unwrap();
     let triggers: Vec<String> = tamper
         .prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'")
         .unwrap()
@@ -112,6 +109,41 @@ fn t_audit_a_row_that_was_changed_in_the_file_is_named_with_exit_code_3() {
     for trigger in triggers {
         tamper.execute_batch(&format!("DROP TRIGGER \"{trigger}\"")).unwrap();
     }
+    tamper
+}
+
+#[test]
+fn a_person_is_exported_whole_however_much_was_done_for_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |words: &str, input: &str| at(directory.path(), words, input);
+    at("users add ann --password-stdin", PASSWORD);
+    at("users add bob --password-stdin", PASSWORD);
+    let file = unguarded(directory.path());
+    file.execute_batch(
+        "BEGIN; CREATE TEMP TABLE one AS SELECT * FROM audit WHERE seq = 1;
+         CREATE TEMP TABLE many AS WITH RECURSIVE n(seq) AS (SELECT 3 UNION ALL SELECT seq + 1 FROM n WHERE seq < 2500)
+             SELECT n.seq AS number, one.* FROM n, one;
+         UPDATE many SET seq = number; ALTER TABLE many DROP COLUMN number;
+         INSERT INTO audit SELECT * FROM many; COMMIT;",
+    )
+    .unwrap();
+    drop(file);
+    let rows = at("users export ann", "").rows();
+    let events: Vec<u64> = rows.iter().filter_map(|row| row["number"].as_u64()).collect();
+    let expected: Vec<u64> = std::iter::once(1).chain(3..=2500).collect();
+    assert_eq!(events, expected, "each once, the oldest first");
+    assert!(rows.iter().skip(1).all(|row| row["about"] == "event"));
+    assert_eq!((rows[0]["about"].as_str(), rows[0]["name"].as_str()), (Some("account"), Some("ann")));
+    assert_eq!(at("users export nobody", "").code, 1);
+}
+
+#[test]
+fn t_audit_a_row_that_was_changed_in_the_file_is_named_with_exit_code_3() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["ann", "bob", "eve"] {
+        at(directory.path(), &format!("users add {name} --password-stdin"), PASSWORD);
+    }
+    let tamper = unguarded(directory.path());
     let changed = tamper.execute("UPDATE audit SET kind = 'user_enabled' WHERE seq = 2", []).unwrap();
     assert_eq!(changed, 1);
     drop(tamper);

@@ -16,6 +16,9 @@ use super::{AdminError, LISTED, Rows, client_id, grant_id, person};
 use crate::app::App;
 use crate::view::rfc3339;
 
+/// Rows of the trail in one page of an export. With the values of calls in each they still fit into one answer.
+const EXPORTED: usize = 1000;
+
 /// Which rows; what is not named is any.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -176,8 +179,9 @@ pub(super) async fn verify(app: &App, expected: Option<String>) -> Rows {
     }])
 }
 
-/// All that is kept about a person, one object a row, with `about` saying what it is.
-pub(super) async fn export(app: &App, name: &str) -> Rows {
+/// What is kept about a person, one object a row, with `about` saying what it is: at first all but the trail, and then the
+/// trail in pages, each after the row that the one before ended with.
+pub(super) async fn export(app: &App, name: &str, after: u64) -> Rows {
     let user = person(app, name).await?;
     app.trail.write().await;
     let mut all = Vec::new();
@@ -187,29 +191,25 @@ pub(super) async fn export(app: &App, name: &str) -> Rows {
         json!(members)
     };
     let account = app.store.user(user).await?;
-    all.extend(account.iter().map(|account| about("account", super::user_row(account))));
+    if after == 0 {
+        all.extend(account.iter().map(|account| about("account", super::user_row(account))));
+        for agent in super::agents::of(app, user).await? {
+            all.push(about("agent", agent));
+        }
+        let asked = ApprovalQuery { user: Some(user), most: LISTED, ..ApprovalQuery::default() };
+        let asked = app.store.approvals(asked).await?;
+        let asked = asked.iter().filter_map(|row| row.approval.as_ref());
+        all.extend(asked.map(|one| about("approval", question(one))));
+    }
     let names: BTreeMap<UserId, String> = account.into_iter().map(|account| (user, account.name)).collect();
-    for agent in super::agents::of(app, user).await? {
-        all.push(about("agent", agent));
-    }
-    let asked = ApprovalQuery { user: Some(user), most: LISTED, ..ApprovalQuery::default() };
-    let asked = app.store.approvals(asked).await?;
-    all.extend(
-        asked.iter().filter_map(|row| row.approval.as_ref()).map(|one| about("approval", question(one))),
-    );
-    let mut after = 0;
-    loop {
-        let query = AuditQuery {
-            user: Some(user),
-            after_seq: Some(after),
-            newest_first: false,
-            most: LISTED,
-            ..AuditQuery::default()
-        };
-        let page = app.store.audit(query).await?;
-        let Some(last) = page.last() else { break };
-        after = last.seq;
-        all.extend(page.iter().map(|one| about("event", row(one, &names))));
-    }
+    let query = AuditQuery {
+        user: Some(user),
+        after_seq: Some(after),
+        newest_first: false,
+        most: EXPORTED,
+        ..AuditQuery::default()
+    };
+    let page = app.store.audit(query).await?;
+    all.extend(page.iter().map(|one| about("event", row(one, &names))));
     Ok(all)
 }

@@ -60,7 +60,10 @@ async fn t_canary_what_the_company_gives_us_for_itself_is_in_no_answer_no_file_a
     assert!(account.answer.is(200).text().contains("through <bdi class=\"untrusted\">Acme</bdi>"));
     assert!(!account.text().contains("/account/password"));
     let exported = world
-        .administer(portcullis_server::admin::Command::UserExport { name: "Ada Lovelace".to_owned() })
+        .administer(portcullis_server::admin::Command::UserExport {
+            name: "Ada Lovelace".to_owned(),
+            after: 0,
+        })
         .await;
     world.app.flush().await;
     let mut files = Vec::new();
