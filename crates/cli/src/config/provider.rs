@@ -366,9 +366,10 @@ fn open_to_all(file: &ProviderFile, preset: Preset, faults: &mut Vec<Fault>) {
         return;
     }
     let who = if preset == Preset::Google { "Google" } else { "GitHub" };
-    let is_bounded = (preset == Preset::Google && file.domains.is_some())
-        || file.account_domains.is_some()
-        || file.account_groups.is_some();
+    let names = |list: &Option<Vec<At<String>>>| list.as_ref().is_some_and(|list| !list.is_empty());
+    let is_bounded = (preset == Preset::Google && names(&file.domains))
+        || names(&file.account_domains)
+        || names(&file.account_groups);
     if file.accounts.is_none() && !is_bounded {
         let bound = if preset == Preset::Google { "domains" } else { "account_groups" };
         faults.push(

@@ -121,6 +121,16 @@ fn t_absent_a_provider_that_lacks_or_mixes_something_is_told_with_line_and_fix()
             vec![(5, "provider.accounts", "accounts = \"create\" if")],
         ),
         (
+            "everybody at Google, by a list that names nothing",
+            "name = \"a\"\nkind = \"google\"\nclient_id = \"x\"\ndomains = []",
+            vec![(5, "provider.accounts", "accounts = \"create\" if")],
+        ),
+        (
+            "everybody at Google, under another kind",
+            "name = \"a\"\nissuer = \"https://accounts.google.com\"\nclient_id = \"x\"",
+            vec![(7, "provider.issuer", "kind = \"google\"")],
+        ),
+        (
             "organisations that anybody can make",
             "name = \"a\"\nkind = \"github\"\nclient_id = \"x\"\naccounts = \"known\"\n[provider.groups]\n\"*\" = \"keep\"",
             vec![(11, "provider.groups.*", "name each organisation")],

@@ -118,6 +118,9 @@ impl Preset {
     }
 }
 
+/// The tenant of everybody's own account at Microsoft, which `consumers` stands for.
+const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
 /// The issuer of a tenant of Microsoft Entra ID.
 ///
 /// # Errors
@@ -127,11 +130,11 @@ pub fn entra_issuer(tenant: &str) -> Result<String, Fault> {
     let groups = tenant.split('-').map(str::len);
     let is_id =
         groups.eq([8, 4, 4, 4, 12]) && tenant.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
-    if is_id {
+    if is_id && !tenant.eq_ignore_ascii_case(CONSUMERS) {
         return Ok(format!("https://login.microsoftonline.com/{}/v2.0", tenant.to_ascii_lowercase()));
     }
-    let why = match tenant {
-        "common" | "organizations" | "consumers" => {
+    let why = match &*tenant.to_ascii_lowercase() {
+        "common" | "organizations" | "consumers" | CONSUMERS => {
             "it stands for every tenant there is: whoever has an account at Microsoft could sign in, and its tokens \
              name an issuer that nobody has configured"
         }

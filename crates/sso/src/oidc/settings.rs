@@ -69,6 +69,15 @@ impl Settings {
     pub fn known_as(&self) -> Result<String, Fault> {
         let issuer = self.preset.issuer(&self.issuer);
         issuer_url(&issuer)?;
+        let is_its = |preset: &Preset| preset.known_issuer() == Some(&*issuer);
+        if let Some(preset) = Preset::ALL.into_iter().find(is_its).filter(|preset| *preset != self.preset) {
+            return Err(fault::administrator(
+                "issuer_of_preset",
+                format!("`{issuer}` has a kind of its own"),
+                "it differs from others, and anybody may have an account there: that is asked about under its own kind",
+                format!("write kind = \"{}\" and leave `issuer` out", preset.as_str()),
+            ));
+        }
         if self.client_id.is_empty() {
             return Err(fault::administrator(
                 "client_id",

@@ -16,6 +16,8 @@ pub const TAG: usize = 32 * 1024;
 pub const ATTRIBUTES: usize = 64;
 /// Most namespace declarations in one document: a parser that inherits them pays for each at each element.
 pub const NAMESPACES: usize = 2048;
+/// Most of them in scope at one element: each is looked for among all that are inherited.
+pub const NAMESPACES_IN_SCOPE: usize = 64;
 /// Longest entity id, in characters (SAML Core §8.3.6).
 pub const ENTITY_ID: usize = 1024;
 /// Longest name identifier, in characters (SAML Core §8.3.7).

@@ -24,7 +24,7 @@ pub(crate) fn parse(text: &str, kind: Kind) -> Result<Document<'_>, Fault> {
     if text.len() > most {
         return Err(shape("saml_too_large", format!("the document is longer than {most} bytes")));
     }
-    Scan { text, at: 0, kind, depth: 0, elements: 0, namespaces: 0 }.run()?;
+    Scan { text, at: 0, kind, open: Vec::new(), in_scope: 0, elements: 0, namespaces: 0 }.run()?;
     let options = ParsingOptions { allow_dtd: false, nodes_limit: 1 << 18, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text, options).map_err(|error| {
         shape("saml_xml", format!("the document is not well-formed XML ({})", error.pos()))
@@ -52,7 +52,9 @@ struct Scan<'a> {
     text: &'a str,
     at: usize,
     kind: Kind,
-    depth: usize,
+    /// How many namespaces each open element declares.
+    open: Vec<usize>,
+    in_scope: usize,
     elements: usize,
     namespaces: usize,
 }
@@ -71,7 +73,7 @@ impl Scan<'_> {
             } else if rest.starts_with("<?") {
                 return Err(shape("saml_markup", "the document holds a processing instruction"));
             } else if rest.starts_with("</") {
-                self.depth = self.depth.saturating_sub(1);
+                self.in_scope -= self.open.pop().unwrap_or_default();
                 self.at += 2;
             } else {
                 self.tag()?;
@@ -122,12 +124,16 @@ impl Scan<'_> {
             }
         }
         self.elements += 1;
-        self.namespaces += self.text.get(begin..self.at).unwrap_or_default().matches("xmlns").count();
+        let declared = self.text.get(begin..self.at).unwrap_or_default().matches("xmlns").count();
+        self.namespaces += declared;
+        let in_scope = self.in_scope + declared;
         if bytes.get(self.at - 1) != Some(&b'/') {
-            self.depth += 1;
+            self.open.push(declared);
+            self.in_scope = in_scope;
         }
         let beyond = self.at - begin > limit::TAG
-            || self.depth > limit::DEPTH
+            || self.open.len() > limit::DEPTH
+            || in_scope > limit::NAMESPACES_IN_SCOPE
             || self.elements > limit::ELEMENTS
             || quotes > limit::ATTRIBUTES
             || self.namespaces > limit::NAMESPACES;

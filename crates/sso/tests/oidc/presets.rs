@@ -62,7 +62,16 @@ fn entra_wants_one_tenant_by_its_id() {
         entra_issuer(id).unwrap(),
         "https://login.microsoftonline.com/8eaef023-2b34-4da1-9baa-8bc8c9d6a490/v2.0"
     );
-    for tenant in ["common", "organizations", "consumers", "acme.onmicrosoft.com", "", "x/../y", "8eaef023"] {
+    for tenant in [
+        "common",
+        "organizations",
+        "consumers",
+        "9188040D-6c67-4c5b-b112-36a304b66dad",
+        "acme.onmicrosoft.com",
+        "",
+        "x/../y",
+        "8eaef023",
+    ] {
         let fault = entra_issuer(tenant).unwrap_err();
         assert_eq!((fault.code, fault.act), ("entra_tenant", Act::Administrator), "{tenant}");
     }

@@ -270,6 +270,20 @@ fn names_that_may_be_given_away_count_only_where_the_administrator_says_so() {
 }
 
 #[test]
+fn every_value_may_declare_its_own_namespaces() {
+    let value = |n: usize| {
+        format!(
+            r#"<saml:AttributeValue xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="xs:string">g{n}</saml:AttributeValue>"#
+        )
+    };
+    let xml = with(
+        r#"<saml:AttributeValue xsi:type="xs:string">a</saml:AttributeValue>"#,
+        &(0..200).map(value).collect::<String>(),
+    );
+    assert_eq!(finish(&xml).unwrap().claims["groups"].as_array().unwrap().len(), 201);
+}
+
+#[test]
 fn values_that_are_no_text_make_no_claim() {
     let xml = with(
         r#"<saml:AttributeValue xsi:type="xs:string">a</saml:AttributeValue>"#,

@@ -88,6 +88,10 @@ fn t_saml_xsw_size_depth_and_number_are_bounded_before_anything_is_parsed() {
         "<a>{}</a>",
         (0..=limit::NAMESPACES).map(|n| format!("<b xmlns:n{n}='u'/>")).collect::<String>()
     );
+    let declaring =
+        |of: usize| (0..limit::NAMESPACES_IN_SCOPE / 2 + 8).map(move |n| format!("xmlns:n{of}_{n}='u' "));
+    let in_scope =
+        format!("<a {}><b {}/></a>", declaring(1).collect::<String>(), declaring(2).collect::<String>());
     let unquoted = "<a b='".to_owned();
     for (name, xml, code) in [
         ("deep", deep, "saml_too_complex"),
@@ -96,6 +100,7 @@ fn t_saml_xsw_size_depth_and_number_are_bounded_before_anything_is_parsed() {
         ("wide", wide, "saml_too_complex"),
         ("long", long, "saml_too_complex"),
         ("namespaces", spaces, "saml_too_complex"),
+        ("namespaces in scope", in_scope, "saml_too_complex"),
         ("no end", unquoted, "saml_xml"),
     ] {
         assert_eq!(refused(&xml), code, "{name}");
