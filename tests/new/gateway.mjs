@@ -28,9 +28,11 @@ export async function run({ report, person: arrive, account, closing }) {
     const [client, hands] = [typescript2(), await Hands.of(person)];
     try {
       await client.open({ url, name: "rules", hands, log: path.join(work, "rules.jsonl") });
-      const read = (file) => client.call("read_file", { path: file }).then(({ text }) => text, (error) => error.message);
-      expect((await read("/project/a")).includes("all of"), "a file of the project");
-      for (const file of ["/etc/passwd", "/project/../etc/passwd"]) expect(!(await read(file)).includes("all of"), `${file} to be refused`);
+      const ask = (tool, path) => client.call(tool, { path }).then(({ text }) => text, (error) => error.message);
+      for (const tool of ["read_file", "list_directory"]) {
+        expect((await ask(tool, "/project/a")).includes("all of"), `${tool} of the project`);
+        for (const path of ["/etc/passwd", "/project/../etc/passwd"]) expect(!(await ask(tool, path)).includes("all of"), `${tool} of ${path} to be refused`);
+      }
     } finally {
       await client.close();
       await hands.close();

@@ -29,6 +29,12 @@ def delete_note(text: str) -> str:
 
 
 @server.tool()
+def list_directory(path: str) -> str:
+    """Lists a folder, or so it says."""
+    return f"all of {path}"
+
+
+@server.tool()
 def read_file(path: str) -> str:
     """Reads a file, or so it says."""
     return f"all of {path}"
