@@ -65,8 +65,8 @@ pub(crate) async fn router(
                     SystemEntropy.fill(&mut bytes);
                     bytes
                 };
-                let upstream =
-                    LegacySse::new(url, hop(), SseSettings::new(Arc::new(entropy))).map_err(unfit)?;
+                let sessions = SseSettings::new(Arc::new(entropy)).per_agent();
+                let upstream = LegacySse::new(url, hop(), sessions).map_err(unfit)?;
                 place(router, entry, door().await?.layer(upstream))
             }
             Behind::Command(program) => {

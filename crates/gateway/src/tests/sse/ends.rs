@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
 use http_body_util::channel::Channel;
 use serde_json::json;
 use tower_service::Service as _;
@@ -16,6 +17,7 @@ use super::{
     asking, call, counted, event, initialize, json_of, next, old, old_taking, proxy, result, say, session,
     without_body,
 };
+use crate::door::AgentKey;
 use crate::{GatewaySettings, LegacySse, SseSettings};
 
 #[tokio::test]
@@ -56,6 +58,37 @@ async fn sessions_are_limited_and_a_holder_gives_up_its_own_oldest() {
     assert_eq!(each.call(without_body(Method::GET, &newer)).await.unwrap().status(), StatusCode::NOT_FOUND);
     drop(used);
     assert_eq!(each.call(without_body(Method::GET, &oldest)).await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn one_agent_s_sessions_leave_room_for_another_s() {
+    let mut old = old("/messages").await;
+    let settings = SseSettings { sessions: 3, sessions_each: 2, ..counted() };
+    let mut proxy = proxy(&old.url, settings.per_agent());
+    let of = |mut request: Request<Full<Bytes>>, agent: &str| {
+        request.extensions_mut().insert(AgentKey(agent.into()));
+        request
+    };
+    let mut open = Vec::new();
+    for agent in ["agt_a", "agt_a", "agt_a", "agt_a", "agt_b"] {
+        let opening = tokio::spawn(proxy.call(of(asking(&initialize(), None), agent)));
+        let (_, mut writer) = old.opened.recv().await.unwrap();
+        old.posted.recv().await.unwrap();
+        say(&mut writer, result(0, "welcome")).await;
+        let response = opening.await.unwrap().unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{agent}");
+        let id = response.headers()["mcp-session-id"].to_str().unwrap().to_owned();
+        open.push((id, writer));
+    }
+    let (first, last) = (&open[0].0, &open[4].0);
+    for (id, agent, expected) in [
+        (first, "agt_a", StatusCode::NOT_FOUND),
+        (last, "agt_a", StatusCode::NOT_FOUND),
+        (last, "agt_b", StatusCode::OK),
+    ] {
+        let response = proxy.call(of(without_body(Method::GET, id), agent)).await.unwrap();
+        assert_eq!(response.status(), expected, "{agent}");
+    }
 }
 
 #[tokio::test]

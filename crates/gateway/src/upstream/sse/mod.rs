@@ -24,6 +24,7 @@ use url::Url;
 
 use crate::answer::RelayBody;
 use crate::body::BoxError;
+use crate::door::AgentKey;
 use crate::gateway::{Limits, Relaying};
 use crate::reply::Asked;
 use crate::settings::{GatewayError, GatewaySettings};
@@ -70,6 +71,15 @@ impl SseSettings {
             sessions_each: Self::SESSIONS_EACH,
             idle: Self::IDLE,
         }
+    }
+
+    /// With sessions kept per agent, as a door in front names it: by the agent that began the session, also when its
+    /// client has a new grant meanwhile. The door's own requests are nobody's.
+    #[must_use]
+    pub fn per_agent(mut self) -> Self {
+        let holder = |extensions: &Extensions| extensions.get::<AgentKey>().map(|key| Arc::clone(&key.0));
+        self.holder = Some(Arc::new(holder));
+        self
     }
 }
 
