@@ -77,8 +77,10 @@ impl Sending {
             return Err(Closed::TooLong);
         }
         let room = self.window.acquire_many(weight(&line)).await.map_err(|_| Closed::Gone)?;
+        self.out.line(Frame::line(self.number, line)).await?;
+        // Only now: what is given up while it waits for a place leaves its room to others.
         room.forget();
-        self.out.line(Frame::line(self.number, line)).await
+        Ok(())
     }
 
     /// Gives back room, never more than there was.
@@ -354,5 +356,29 @@ impl Drop for Channel {
 impl std::fmt::Debug for Channel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Channel").field("number", &self.speaker.sending.number).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_that_is_given_up_while_it_waits_for_the_socket_keeps_no_room() {
+        let (socket, _other) = UnixStream::pair().unwrap();
+        let (out, _unpolled) = Outbox::new(socket.into_split().1);
+        let sending = Sending::new(1, out);
+        for _ in 0..limits::FRAMES_WAITING {
+            sending.send(Bytes::from_static(b"{}")).await.unwrap();
+        }
+        let room = sending.window.available_permits();
+        let mut waiting = Box::pin(sending.send(Bytes::from_static(b"[1, 2, 3]")));
+        let polled = std::future::poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))).await;
+        assert!(polled.is_pending());
+        assert!(sending.window.available_permits() < room);
+        drop(waiting);
+        assert_eq!(sending.window.available_permits(), room);
     }
 }
