@@ -212,8 +212,8 @@ pub enum Write {
         /// When.
         at: UnixTime,
     },
-    /// Ends every live grant of a client, cuts it off if there was one, and forgets its codes that are still unspent at
-    /// that time.
+    /// Ends every live grant of a client, forgets its codes that are still unspent at that time, and cuts it off if there
+    /// was any of these.
     EndGrantsOfClient(ClientId, EndReason, UnixTime),
     /// Ends every live grant of people with these clients, switches off those of machines, forgets codes that are still
     /// unspent at that time, and cuts the clients off: what they hold now is over, and who comes anew has to ask anew.

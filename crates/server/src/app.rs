@@ -21,6 +21,7 @@ use portcullis_rules::refusal::Refusal;
 use portcullis_rules::settings::LONGEST_ACCESS_TOKEN;
 use portcullis_rules::verdict::{Verdict, Write};
 use portcullis_store::{Answer, CommitError, Store, StoreError};
+use portcullis_wire::id::ClientId;
 use portcullis_wire::limit::{CLOCK_LEEWAY, DECISION_TRIES};
 use portcullis_wire::resource::Resource;
 use portcullis_wire::time::UnixTime;
@@ -41,6 +42,10 @@ use crate::ticket::Tickets;
 const HANDOFFS: Rate = Rate { burst: 60, refill: std::time::Duration::from_secs(1), keys: 16 * 1024 };
 /// Rows of one word about one provider: each stays, and anybody can begin a sign-in and spoil it.
 const TOLD: Rate = Rate { burst: 8, refill: std::time::Duration::from_secs(15 * 60), keys: 4 * 1024 };
+
+/// Changes of one registration. Each is a few rows of the trail, and a client that somebody let in once could make
+/// them for months.
+const CHANGES: Rate = Rate { burst: 20, refill: std::time::Duration::from_secs(60 * 60), keys: 16 * 1024 };
 
 /// Sources whose registrations are counted at once.
 const REGISTERING_SOURCES: usize = 64 * 1024;
@@ -106,6 +111,7 @@ pub struct App {
     pub(crate) documents: Documents,
     pub(crate) passwords: Passwords,
     pub(crate) registrations: Buckets<Prefix>,
+    pub(crate) changes: Buckets<ClientId>,
     pub(crate) sign_ins: SignInThrottle,
     pub(crate) providers: Providers,
     pub(crate) handoffs: Buckets<Prefix>,
@@ -176,6 +182,7 @@ impl App {
                 refill: std::time::Duration::from_secs(1) / settings.registration.per_second.max(1),
                 keys: REGISTERING_SOURCES,
             }),
+            changes: Buckets::new(CHANGES),
             providers,
             handoffs: Buckets::new(HANDOFFS),
             told: Buckets::new(TOLD),

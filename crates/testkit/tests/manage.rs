@@ -329,3 +329,19 @@ async fn t_flood_a_registration_that_nobody_used_fills_neither_the_trail_nor_the
     assert_eq!(world.events().await.len() - before, 2);
     assert_eq!(world.store.cuts(UnixTime::default()).await.unwrap().1.len(), 1);
 }
+
+#[tokio::test]
+async fn t_flood_one_registration_is_changed_only_so_often_and_others_go_on() {
+    let world = World::start().await;
+    let (own, other) = (Registered::at(&world).await, Registered::at(&world).await);
+    for round in 0..21 {
+        world.advance(std::time::Duration::from_secs(1));
+        let status = if round < 20 { 200 } else { 429 };
+        let body = own.with(&[("client_name", json!(format!("Notebook {round}")))]);
+        own.put(&world, &body).await.is(status);
+    }
+    other.put(&world, &other.with(&[("client_name", json!("Other"))])).await.is(200);
+    // What it is stays as it was, and it can still be read and removed.
+    assert_eq!(world.send(own.ask("GET")).await.is(200).json()["client_name"], "Notebook 19");
+    world.send(own.ask("DELETE")).await.is(204);
+}

@@ -110,6 +110,11 @@ pub(crate) async fn update(
             "Registration is switched off here: what is registered can be read and removed.",
         );
     }
+    // Refused, and not just left out of the trail: who watches it must see every change there is.
+    if let Err(wait) = app.changes.take(holder.id.clone(), app.now()) {
+        let text = "This registration was changed too often.";
+        return reply::later(StatusCode::TOO_MANY_REQUESTS, wait, text);
+    }
     let (members, metadata) = match register::read(&app, &parts, body).await {
         Ok(read) => read,
         Err(response) => return response,

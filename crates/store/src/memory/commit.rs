@@ -219,11 +219,12 @@ impl State {
                 Some(())
             }
             Write::EndGrantsOfClient(client, reason, at) => {
-                let any = self.end(*reason, |row| row.client == *client);
+                let ended = self.end(*reason, |row| row.client == *client);
+                let before = self.codes.len();
                 self.codes.retain(|_, code| {
                     code.client != *client || code.spent.is_some() || code.expires_at <= *at
                 });
-                if any {
+                if ended || self.codes.len() < before {
                     self.cut(CutTarget::Client(client.clone()), *at);
                 }
                 Some(())

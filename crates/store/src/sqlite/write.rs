@@ -158,9 +158,10 @@ fn put(c: &Connection, write: &Write, cuts: &mut Vec<Cut>) -> Held {
                        previous_until = NULL WHERE client = ?1 AND ended IS NULL";
             let ended = change(c, sql, (client.as_str(), reason.as_str()))?;
             let sql = "DELETE FROM codes WHERE client = ?1 AND spent IS NULL AND expires_at > ?2";
-            change(c, sql, (client.as_str(), at.millis()))?;
-            // Every token is of a grant, and one that ended before was cut off then.
-            if ended > 0 {
+            let codes = change(c, sql, (client.as_str(), at.millis()))?;
+            // Every token is of a grant, and one that ended before was cut off then: with nothing ended now, nothing of
+            // the client lives.
+            if ended > 0 || codes > 0 {
                 cut(c, CutTarget::Client(client.clone()), *at, cuts)?;
             }
             Ok(())

@@ -419,6 +419,12 @@ pub(crate) async fn cuts_are_numbered_by_one_counter(make: fn() -> World) {
             Write::EndGrantsOfClient(client_id(0), EndReason::ClientRemoved, hours(4)),
             None,
         ),
+        ("a code", Write::AddCode(code(7)), None),
+        (
+            "a client's that has but a code",
+            Write::EndGrantsOfClient(client_id(0), EndReason::ClientRemoved, hours(0)),
+            Some(CutTarget::Client(client_id(0))),
+        ),
         (
             "a person's",
             Write::EndGrantsOfPerson(user_id(0), EndReason::PersonRemoved, hours(5)),
@@ -451,5 +457,5 @@ pub(crate) async fn cuts_are_numbered_by_one_counter(make: fn() -> World) {
         assert_eq!(facts.grant.unwrap().state, GrantState::Ended(reason), "grant {n}");
     }
     let (_, late) = world.store.cuts(hours(6)).await.unwrap();
-    assert_eq!(late.iter().map(|cut| cut.number).collect::<Vec<_>>(), [5, 6]);
+    assert_eq!(late.iter().map(|cut| cut.number).collect::<Vec<_>>(), [6, 7]);
 }
