@@ -161,7 +161,8 @@ impl Children {
         if self.living.contains_key(&number) {
             return Err(malformed("a channel"));
         }
-        if self.living.len() >= self.spec.children {
+        let own = self.living.values().filter(|living| living.whose == whose).count();
+        if self.living.len() >= self.spec.children || own >= limits::CHILDREN_EACH {
             self.out.tell(Frame::told(Kind::Close, number, &Closed::TooMany)?);
             return Ok(());
         }

@@ -16,6 +16,9 @@ pub const WINDOW: usize = LINE + LINE_WEIGHT;
 pub const FRAMES_WAITING: usize = 32;
 /// Children at once, unless the specification says otherwise.
 pub const CHILDREN: usize = 64;
+/// Children of one agent at one resource: one for each of its sessions, and as many that are still ending. What all need
+/// is not one agent's to use up.
+pub const CHILDREN_EACH: usize = 2 * SESSIONS_EACH;
 /// How long a child may be without a line in either direction, unless the specification says otherwise.
 pub const IDLE: Duration = Duration::from_secs(10 * 60);
 /// How long a child whose input was closed may take to end by itself.

@@ -54,10 +54,13 @@ impl Failure {
             Self::SessionGone => (S::NOT_FOUND, "session_not_found", "Session not found"),
             Self::StreamOpen => (S::CONFLICT, "invalid_request", "this session has a stream already"),
             Self::AnotherEra => (S::BAD_REQUEST, "unsupported_version", "Unsupported protocol version"),
-            Self::Busy | Self::Closed(Closed::TooMany) => (
+            Self::Busy => {
+                (S::SERVICE_UNAVAILABLE, "temporarily_unavailable", "too many requests are under way")
+            }
+            Self::Closed(Closed::TooMany) => (
                 S::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
-                "too many requests or servers are under way",
+                "as many MCP servers run as may, for this agent or for all; end sessions that are not needed, and try again in a few seconds",
             ),
             Self::Closed(Closed::NotStarted(_)) => (
                 S::BAD_GATEWAY,

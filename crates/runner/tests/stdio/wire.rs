@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
-use portcullis_runner::Sharing;
+use portcullis_runner::{Sharing, limits};
 use serde_json::{Value, json};
 
 use super::Test;
@@ -13,6 +13,10 @@ pub(crate) const TESTS: &[Test] = &[
     (
         "t_crosstalk_a_shared_server_s_answers_reach_who_asked",
         t_crosstalk_a_shared_server_s_answers_reach_who_asked,
+    ),
+    (
+        "runner_one_agent_s_servers_leave_room_for_another_s",
+        runner_one_agent_s_servers_leave_room_for_another_s,
     ),
     ("runner_a_server_that_dies_is_told_and_replaced", runner_a_server_that_dies_is_told_and_replaced),
     ("runner_garbage_is_passed_over", runner_garbage_is_passed_over),
@@ -83,6 +87,22 @@ fn t_crosstalk_a_shared_server_s_answers_reach_who_asked() {
             world.stdio.end("a");
             assert_eq!(world.call("a", &a, "echo", "x").await.status, StatusCode::NOT_FOUND);
             assert_eq!(world.said("b", &b, "echo", "still").await, "still");
+        },
+    );
+}
+
+fn runner_one_agent_s_servers_leave_room_for_another_s() {
+    with(
+        |spec, _, _| spec.children = 2 * limits::CHILDREN_EACH,
+        async |world| {
+            let held: Vec<_> =
+                (0..2 * limits::CHILDREN_EACH).map(|_| world.runner.channel("s", "a")).collect();
+            let refused = world.send("a", None, &initialize()).await;
+            assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+            assert!(refused.text.contains("end sessions that are not needed"), "{}", refused.text);
+            let session = world.begin("b").await;
+            assert_eq!(world.said("b", &session, "echo", "x").await, "x");
+            drop(held);
         },
     );
 }
