@@ -113,8 +113,13 @@ fn judge(
         Some(_) => {}
     }
     if let Some(grant) = code.spent {
-        // RFC 6749 §4.1.2: used twice, by whoever can prove it: one of the two is a thief.
+        // RFC 6749 §4.1.2: used twice, by whoever can prove it: one of the two is a thief. Told once: who shows it again
+        // and again would fill the trail with it.
+        if !facts.is_alive {
+            return Verdict::refuse(Refusal::CodeReplayed);
+        }
         return Verdict::refuse(Refusal::CodeReplayed)
+            .expecting(Expect::GrantLive(grant))
             .writing(Write::EndGrant { grant, reason: EndReason::CodeReplayed, at: now })
             .writing(Write::Audit(
                 ended(grant, EndReason::CodeReplayed, now).client(&client.id).user(code.user),
@@ -221,6 +226,7 @@ mod tests {
         client: Option<Client>,
         user: Option<User>,
         code: Option<Code>,
+        is_alive: bool,
         after: i64,
     }
     fn case() -> Case {
@@ -232,6 +238,7 @@ mod tests {
             client: Some(samples::public_client()),
             user: Some(samples::user()),
             code: Some(samples::code()),
+            is_alive: true,
             after: 0,
         }
     }
@@ -249,6 +256,7 @@ mod tests {
         };
         let facts = CodeFacts {
             code: case.code.clone(),
+            is_alive: case.is_alive,
             client: case.client.clone(),
             user: case.user.clone(),
             spent: false,
@@ -344,6 +352,9 @@ mod tests {
         let replay = run(&Case { code: Some(spent.clone()), ..case() });
         assert_eq!(replay.outcome.as_ref().err(), Some(&Refusal::CodeReplayed));
         assert!(ends(&replay));
+        let again = run(&Case { code: Some(spent.clone()), is_alive: false, ..case() });
+        assert_eq!(again.outcome.as_ref().err(), Some(&Refusal::CodeReplayed));
+        assert!(again.is_silent(), "it was told, and is over");
         for stranger in [
             Case { code: Some(spent.clone()), secret: b"forged", ..case() },
             Case {

@@ -99,6 +99,7 @@ fn a_code(today: &Today) -> Given {
     };
     let facts = CodeFacts {
         code: Some(Code { scopes: scopes("read write"), ..samples::code() }),
+        is_alive: false,
         client: Some(today.client.clone()),
         user: today.user.clone(),
         spent: false,

@@ -39,6 +39,8 @@ pub struct CodeFacts {
     pub code: Option<Code>,
     /// The client that presents it.
     pub client: Option<Client>,
+    /// Whether what it was redeemed for is still alive.
+    pub is_alive: bool,
     /// The person who allowed it.
     pub user: Option<User>,
     /// Whether the client's assertion was used before.

@@ -153,6 +153,11 @@ async fn t07_t_forged_code_a_proven_second_use_ends_the_grant_and_a_guess_does_n
     client.call("read_note", &tokens.access).await.is_challenged(401, Some("invalid_token"));
     client.refresh(&tokens.refresh).await.refuses(400, "invalid_grant");
     assert_eq!(world.state(&tokens.agent()).await, "ended: code_replayed");
+    let told = world.events().await.len();
+    for _ in 0..10 {
+        world.net.token(&client.exchange(&code)).await.refuses(400, "invalid_grant");
+    }
+    assert_eq!(world.events().await.len(), told, "it is told once, however often the code is shown");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

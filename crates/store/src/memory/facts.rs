@@ -59,6 +59,10 @@ impl State {
         let code = self.codes.get(&code).cloned();
         CodeFacts {
             user: code.as_ref().and_then(|code| self.person(code.user)),
+            is_alive: code
+                .as_ref()
+                .and_then(|code| self.grants.get(&code.spent?))
+                .is_some_and(|grant| grant.state == GrantState::Live),
             code,
             client: self.client(client).cloned(),
             spent: self.was_spent(assertion),

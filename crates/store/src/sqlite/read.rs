@@ -4,7 +4,7 @@ use portcullis_rules::facts::{
     AgentQuery, AgentRow, BrowserFacts, CodeFacts, GrantFacts, MachineFacts, PersonalFacts, SetupFacts,
 };
 use portcullis_rules::model::{
-    Client, Code, Cut, Grant, KeyRecord, Origin, Session, SetupLink, Subject, User,
+    Client, Code, Cut, Grant, GrantState, KeyRecord, Origin, Session, SetupLink, Subject, User,
 };
 use portcullis_wire::digest::Digest;
 use portcullis_wire::id::{ClientId, CodeId, GrantId, SessionId, UserId};
@@ -126,6 +126,8 @@ pub(super) fn code_facts(
     let code = code(c, id)?;
     Ok(CodeFacts {
         user: named(code.as_ref(), |code| user(c, code.user))?,
+        is_alive: named(code.as_ref().and_then(|code| code.spent), |id| grant(c, id))?
+            .is_some_and(|grant| grant.state == GrantState::Live),
         code,
         client: client(c, by)?,
         spent: was_spent(c, assertion)?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_rules::event::{Event, EventKind};
 use portcullis_rules::facts::AgentQuery;
-use portcullis_rules::model::{GrantState, KeyState, Origin, Subject, Tip};
+use portcullis_rules::model::{EndReason, GrantState, KeyState, Origin, Subject, Tip};
 use portcullis_rules::verdict::Write;
 use portcullis_store::BrowserAsk;
 
@@ -23,7 +23,7 @@ pub(crate) async fn browser_facts_hold_the_session_its_digest_names(make: fn() -
     let mut of_another_person = grant(3);
     of_another_person.subject = Subject::Person(user_id(1));
     let mut ended = grant(4);
-    ended.state = GrantState::Ended(portcullis_rules::model::EndReason::Idle);
+    ended.state = GrantState::Ended(EndReason::Idle);
     let grants = [grant(1), grant(0), of_another_client, of_another_person, ended, machine(5)];
     let mut writes = vec![Write::AddUser(user(0)), Write::AddUser(user(1)), Write::PutClient(client(0))];
     writes.push(Write::OpenSession(session(0, 0)));
@@ -77,6 +77,7 @@ pub(crate) async fn code_and_grant_facts_are_whole(make: fn() -> World) {
     assert_eq!(facts.code, Some(code(0)));
     assert_eq!(facts.client, Some(client(1)), "the one that presents it, not the code's own");
     assert_eq!((facts.user, facts.spent, facts.rev), (Some(user(0)), true, 0));
+    assert!(!facts.is_alive, "it was not redeemed");
     let facts = world.store.code_facts(code_id(1), client_id(3), None).await.unwrap();
     assert!(facts.code.is_none() && facts.client.is_none() && facts.user.is_none() && !facts.spent);
     let facts =
@@ -85,6 +86,12 @@ pub(crate) async fn code_and_grant_facts_are_whole(make: fn() -> World) {
     assert_eq!((facts.user, facts.spent), (Some(user(0)), false));
     let facts = world.store.grant_facts(grant_id(1), None, None).await.unwrap();
     assert_eq!((facts.grant, facts.client, facts.user), (Some(machine(1)), None, None));
+    let end = Write::EndGrant { grant: grant_id(0), reason: EndReason::CodeReplayed, at: hours(1) };
+    for (write, is_alive) in [(Write::SpendCode(code_id(0), grant_id(0)), true), (end, false)] {
+        world.store.commit(vec![], vec![write]).await.unwrap();
+        let facts = world.store.code_facts(code_id(0), client_id(1), None).await.unwrap();
+        assert_eq!(facts.is_alive, is_alive);
+    }
 }
 
 pub(crate) async fn a_machine_has_one_grant_at_a_resource(make: fn() -> World) {
@@ -95,7 +102,7 @@ pub(crate) async fn a_machine_has_one_grant_at_a_resource(make: fn() -> World) {
     assert!(world.store.machine_facts(client_id(0), resource(1), None).await.unwrap().grant.is_none());
     world.store.commit(vec![], vec![Write::SuspendGrant(grant_id(0), hours(2))]).await.unwrap();
     assert_eq!(ask().await.unwrap().grant.map(|grant| grant.state), Some(GrantState::Suspended));
-    let reason = portcullis_rules::model::EndReason::RevokedByAdmin;
+    let reason = EndReason::RevokedByAdmin;
     let end = Write::EndGrant { grant: grant_id(0), reason, at: hours(3) };
     world.store.commit(vec![], vec![end]).await.unwrap();
     assert!(ask().await.unwrap().grant.is_none());
@@ -176,7 +183,7 @@ pub(crate) async fn agents_are_found_by_person_client_resource_and_id(make: fn()
     let mut elsewhere = grant(1);
     (elsewhere.client, elsewhere.resource) = (client_id(1), resource(1));
     let mut ended = grant(2);
-    ended.state = GrantState::Ended(portcullis_rules::model::EndReason::Idle);
+    ended.state = GrantState::Ended(EndReason::Idle);
     let mut machines = machine(3);
     machines.state = GrantState::Suspended;
     let mut writes = vec![Write::AddUser(user(0)), Write::PutClient(client(0))];
