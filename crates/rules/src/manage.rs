@@ -49,7 +49,7 @@ pub fn read<'a>(client: Option<&'a Client>, token: &Digest) -> Result<&'a Client
 
 /// Whether anybody has ever connected it. Until then it is its maker's alone, and nothing is told of it, as nothing was
 /// of its registration: anybody can register, and rows would be theirs to fill the trail with.
-fn was_used(client: &Client, lifetimes: &Lifetimes) -> bool {
+pub fn was_used(client: &Client, lifetimes: &Lifetimes) -> bool {
     client.expires_at.is_none_or(|end| end > client.created_at + lifetimes.registration_unused)
 }
 

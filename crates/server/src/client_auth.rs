@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use portcullis_rules::event::{Event, EventKind};
+use portcullis_rules::manage::was_used;
 use portcullis_rules::model::Client;
 use portcullis_rules::proof::ClientProof;
 use portcullis_rules::refusal::Refusal;
@@ -15,7 +16,7 @@ use portcullis_wire::time::UnixTime;
 use portcullis_wire::token::ClientAuth;
 
 use crate::app::{App, Unavailable};
-use crate::client::{AssertionFault, assertion_client_id, assertion_proof, drift};
+use crate::client::{AssertionFault, assertion_client_id, assertion_proof, drift, source_prefix};
 use crate::reply;
 use crate::request::authorization;
 use axum::response::Response;
@@ -63,6 +64,14 @@ pub(crate) async fn caller(
         ClientAuth::Assertion { assertion, .. } => {
             let endpoint = app.settings.url("/token");
             let client = looked_at.as_ref().ok_or_else(unknown)?;
+            // Each good one is kept until it is over. Of a registration that nobody has connected yet anybody can make
+            // as many as they like, so they count as registering does.
+            if !was_used(client, &app.settings.lifetimes)
+                && let Err(wait) = app.registrations.take(source_prefix(source), app.now())
+            {
+                let text = "Too many assertions of new registrations from this address.";
+                return Err(reply::later(StatusCode::TOO_MANY_REQUESTS, wait, text));
+            }
             assertion_proof(
                 &app.documents,
                 client,

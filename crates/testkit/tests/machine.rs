@@ -178,6 +178,32 @@ async fn x05_an_assertion_is_used_once_whatever_it_is_used_for() {
 }
 
 #[tokio::test]
+async fn t_flood_assertions_of_registrations_that_nobody_used_are_slowed_and_a_machines_are_not() {
+    let world = World::start().await;
+    let key = forge::key(Alg::Es256);
+    let jwks: Value = serde_json::from_str(&forge::jwks(&key)).unwrap();
+    let body =
+        json!({ "redirect_uris": [WEB], "token_endpoint_auth_method": "private_key_jwt", "jwks": jwks });
+    let json = world.send(Ask::post("/register").json(&body)).await.is(201).json();
+    let stranger = json["client_id"].as_str().unwrap();
+    let revoke = async |key: &SigningKey, id: &str, jti: usize| {
+        let shown = forge::sign(key, "JWT", &assertion(&world, id, &jti.to_string()));
+        let form = [("client_assertion_type", ASSERTION_TYPE), ("client_assertion", &*shown), ("token", "x")];
+        world.net.post("/revoke", &form).await.status
+    };
+    let mut answers = Vec::new();
+    for jti in 0..100 {
+        answers.push(revoke(&key, stranger, jti).await);
+    }
+    assert_eq!(answers[0], 200);
+    assert!(answers.contains(&429), "{answers:?}");
+    let (key, machine) = keyed(&world, Alg::Es256).await;
+    for jti in 0..100 {
+        assert_eq!(revoke(&key, &machine, jti).await, 200);
+    }
+}
+
+#[tokio::test]
 async fn x06_s15_only_types_of_assertions_and_no_other_artefact() {
     let world = World::start().await;
     let (key, id) = keyed(&world, Alg::Es256).await;
