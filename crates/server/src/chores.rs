@@ -108,10 +108,11 @@ impl App {
         }
     }
 
-    /// Forgets the oldest of the trail, as far as it need not be kept.
+    /// Forgets the oldest of the trail, as far as it need not be kept. What there is too much of goes at once; what is too
+    /// old goes by one batch in each sweep, so that a clock that stands ahead for a moment takes little along.
     async fn sweep_trail(&self, now: UnixTime) {
         let AuditSettings { keep, most, .. } = self.settings.audit;
-        let keep = AuditKeep { since: Some(now - keep), most };
+        let mut keep = AuditKeep { since: Some(now - keep), most };
         loop {
             match self.store.sweep_audit(keep).await {
                 Ok(AUDIT_BATCH..) => tokio::task::yield_now().await,
@@ -121,6 +122,7 @@ impl App {
                     return;
                 }
             }
+            keep.since = None;
         }
     }
 
@@ -129,7 +131,7 @@ impl App {
         let now = self.now();
         // An open stream may outlive its token, and is asked about until it ends.
         let oldest = forgotten(now) - STREAM_LIFE;
-        self.cuts.forget(oldest);
+        let oldest = self.cuts.forget(oldest, now.since(oldest));
         self.counters.sweep();
         loop {
             match self.store.sweep(now, oldest, UNUSED_CLIENTS).await {

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use portcullis_guard::{BoxFuture, Clock, Revocations};
 use portcullis_jose::claims::AccessClaims;
@@ -12,21 +13,30 @@ use portcullis_rules::model::{Cut, CutTarget};
 use portcullis_wire::id::GrantId;
 use portcullis_wire::time::UnixTime;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Agents whose use is remembered between two flushes; beyond it a use goes unnoticed, never unjudged.
 const SEEN_AT_MOST: usize = 64 * 1024;
 
+/// The last cut of one target.
+struct Last {
+    number: u64,
+    at: UnixTime,
+    /// When we heard of it, by a clock that nobody sets.
+    heard: Instant,
+}
+
 #[derive(Default)]
 struct Numbers {
-    grants: HashMap<String, (u64, UnixTime)>,
-    clients: HashMap<String, (u64, UnixTime)>,
-    domains: HashMap<String, (u64, UnixTime)>,
-    people: HashMap<String, (u64, UnixTime)>,
-    keys: HashMap<String, (u64, UnixTime)>,
+    grants: HashMap<String, Last>,
+    clients: HashMap<String, Last>,
+    domains: HashMap<String, Last>,
+    people: HashMap<String, Last>,
+    keys: HashMap<String, Last>,
 }
 
 impl Numbers {
-    fn slot(&mut self, target: &CutTarget) -> (&mut HashMap<String, (u64, UnixTime)>, String) {
+    fn slot(&mut self, target: &CutTarget) -> (&mut HashMap<String, Last>, String) {
         match target {
             CutTarget::Grant(id) => (&mut self.grants, id.to_string()),
             CutTarget::Client(id) => (&mut self.clients, id.to_string()),
@@ -35,7 +45,7 @@ impl Numbers {
             CutTarget::Key(kid) => (&mut self.keys, kid.clone()),
         }
     }
-    fn all(&mut self) -> [&mut HashMap<String, (u64, UnixTime)>; 5] {
+    fn all(&mut self) -> [&mut HashMap<String, Last>; 5] {
         [&mut self.grants, &mut self.clients, &mut self.domains, &mut self.people, &mut self.keys]
     }
 }
@@ -69,8 +79,9 @@ impl Cuts {
         let mut numbers = self.numbers.write().unwrap_or_else(PoisonError::into_inner);
         for cut in cuts {
             let (map, key) = numbers.slot(&cut.target);
-            let entry = map.entry(key).or_insert((cut.number, cut.at));
-            *entry = (entry.0.max(cut.number), entry.1.max(cut.at));
+            let heard = Instant::now();
+            let last = map.entry(key).or_insert(Last { number: cut.number, at: cut.at, heard });
+            *last = Last { number: last.number.max(cut.number), at: last.at.max(cut.at), heard };
         }
         let count = numbers.all().into_iter().map(|map| map.len()).sum();
         self.count.store(count, Ordering::Release);
@@ -83,14 +94,19 @@ impl Cuts {
         self.changed.notify_waiters();
     }
 
-    /// Forgets the cuts older than the longest life of an access token.
-    pub(crate) fn forget(&self, oldest: UnixTime) {
+    /// Forgets the cuts before `oldest`, once they are known for `life`, the longest that an access token is asked about:
+    /// a clock that stands ahead for a moment must not bring back what was revoked. The answer is the time before which
+    /// all are forgotten.
+    pub(crate) fn forget(&self, oldest: UnixTime, life: Duration) -> UnixTime {
         let mut numbers = self.numbers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut forgotten = oldest;
         for map in numbers.all() {
-            map.retain(|_, (_, at)| *at >= oldest);
+            map.retain(|_, last| last.at >= oldest || last.heard.elapsed() < life);
+            forgotten = map.values().fold(forgotten, |forgotten, last| forgotten.min(last.at));
         }
         let count = numbers.all().into_iter().map(|map| map.len()).sum();
         self.count.store(count, Ordering::Release);
+        forgotten
     }
 
     /// Whether a cut later than the token touches it. A token without `rev` is older than any cut.
@@ -100,9 +116,8 @@ impl Cuts {
         }
         let rev = claims.rev.unwrap_or(0);
         let numbers = self.numbers.read().unwrap_or_else(PoisonError::into_inner);
-        let later = |map: &HashMap<String, (u64, UnixTime)>, key: &str| {
-            map.get(key).is_some_and(|(number, _)| *number > rev)
-        };
+        let later =
+            |map: &HashMap<String, Last>, key: &str| map.get(key).is_some_and(|last| last.number > rev);
         later(&numbers.grants, claims.grant.as_deref().unwrap_or_default())
             || later(&numbers.clients, &claims.client_id)
             || later(&numbers.people, &claims.sub)
@@ -198,8 +213,23 @@ mod tests {
             assert!(cuts.is_cut(&claims(Some(5)), "k"), "{own:?}");
             assert!(cuts.is_cut(&claims(None), "k"), "{own:?}: no rev is oldest");
             assert!(!cuts.is_cut(&claims(Some(6)), "k"), "{own:?}: minted after the cut");
-            cuts.forget(UnixTime::from_seconds(101));
+            let oldest = cuts.forget(UnixTime::from_seconds(101), Duration::ZERO);
+            assert_eq!(oldest, UnixTime::from_seconds(101));
             assert!(!cuts.is_cut(&claims(Some(5)), "k"), "{own:?}: forgotten");
         }
+    }
+
+    #[test]
+    fn a_clock_that_stands_ahead_for_a_moment_brings_nothing_back() {
+        let (at, life) = (UnixTime::from_seconds(100), Duration::from_secs(24 * 60 * 60));
+        let cuts = Cuts::new(Arc::new(Frozen));
+        cuts.apply(&[Cut { number: 5, target: CutTarget::Grant(GrantId::from_number(7)), at }]);
+        let years_ahead = UnixTime::from_seconds(1_000_000_000);
+        assert_eq!(cuts.forget(years_ahead, life), at, "and the store keeps it too");
+        assert!(cuts.is_cut(&claims(Some(4)), "k"));
+        assert_eq!(cuts.forget(at, Duration::ZERO), at, "nor does one that stands behind");
+        assert!(cuts.is_cut(&claims(Some(4)), "k"));
+        assert_eq!(cuts.forget(years_ahead, Duration::ZERO), years_ahead);
+        assert!(!cuts.is_cut(&claims(Some(4)), "k"));
     }
 }
