@@ -59,5 +59,5 @@ pub const SUBSCRIPTIONS: usize = 256;
 pub const GARBAGE: usize = 1000;
 /// How often a server whose streams are open, or that owes answers, is said to be in use.
 pub const KEEP: Duration = Duration::from_secs(60);
-/// Requests that one session may have open at a server that many share.
+/// Requests that one caller may have open at a server that many share, in all its sessions and in none.
 pub const PENDING_EACH: usize = 64;

@@ -96,7 +96,8 @@ impl Inner {
                         _ => {}
                     }
                 }
-                let (number, told) = peer.ask(text, id, Some(&session.id), self.settings.answer).await?;
+                let (number, told) =
+                    peer.ask(text, id, Some(&session.id), caller, self.settings.answer).await?;
                 self.told(peer, number, told, id, None).await
             }
             Kind::Response => {
@@ -136,7 +137,8 @@ impl Inner {
         let session = self.open(caller, self.peer(caller, false))?;
         let begun = async {
             let peer = &session.peer;
-            let (number, mut told) = peer.ask(text, id, Some(&session.id), self.settings.answer).await?;
+            let (number, mut told) =
+                peer.ask(text, id, Some(&session.id), caller, self.settings.answer).await?;
             self.await_answer(peer, number, &mut told).await
         };
         match begun.await {
@@ -168,8 +170,9 @@ impl Inner {
         {
             return Ok((Arc::clone(peer), Arc::clone(greeting)));
         }
-        let peer = self.peer("", true);
-        let (number, mut told) = peer.ask(GREETING, &Value::Null, None, self.settings.answer).await?;
+        let (peer, nobody) = (self.peer("", true), Arc::from(""));
+        let (number, mut told) =
+            peer.ask(GREETING, &Value::Null, None, &nobody, self.settings.answer).await?;
         let answer = self.await_answer(&peer, number, &mut told).await?;
         let greeting: Arc<str> = std::str::from_utf8(&answer).map_err(|_| Failure::NoMessage)?.into();
         if is_result(&answer) {
@@ -236,7 +239,7 @@ impl Inner {
             // What would be cancelled is cancelled by leaving, and ids of callers are not unique here.
             return Ok(empty(StatusCode::ACCEPTED));
         };
-        let (number, told) = peer.ask(text, id, None, self.settings.answer).await?;
+        let (number, told) = peer.ask(text, id, None, caller, self.settings.answer).await?;
         let cancel = Cancel(Arc::clone(&peer), number);
         if message.method() == Some(LISTEN) {
             let guard: Box<dyn Send + Sync> = Box::new(cancel);
@@ -250,7 +253,8 @@ impl Inner {
     async fn probe(self: &Arc<Self>) -> Result<bool, Failure> {
         let peer = self.peer(OURSELVES, false);
         let asked = async {
-            let (_, mut told) = peer.ask(DISCOVER, &Value::Null, None, limits::PROBE).await?;
+            let ourselves = Arc::from(OURSELVES);
+            let (_, mut told) = peer.ask(DISCOVER, &Value::Null, None, &ourselves, limits::PROBE).await?;
             loop {
                 match told.recv().await {
                     Some(Told::Answer(answer)) => return Ok(answer),

@@ -50,7 +50,16 @@ struct Pending {
     told: mpsc::Sender<Told>,
     /// The session's name; none in the revision without sessions.
     session: Option<String>,
+    caller: Arc<str>,
     since: Instant,
+}
+
+impl State {
+    /// Whether a caller has to wait. What many share is not one caller's to fill, however many sessions it has.
+    fn is_full(&self, shared: bool, caller: &Arc<str>) -> bool {
+        let own = self.pending.values().filter(|one| one.caller == *caller).count();
+        self.pending.len() >= limits::PENDING || (shared && own >= limits::PENDING_EACH)
+    }
 }
 
 impl Peer {
@@ -100,6 +109,7 @@ impl Peer {
         body: &str,
         id: &Value,
         session: Option<&str>,
+        caller: &Arc<str>,
         patience: Duration,
     ) -> Result<(u64, mpsc::Receiver<Told>), Failure> {
         let (told, receiver) = mpsc::channel(limits::EVENTS);
@@ -108,19 +118,19 @@ impl Peer {
             if let Some(why) = &state.closed {
                 return Err(Failure::Closed(why.clone()));
             }
-            if state.pending.len() >= limits::PENDING {
+            if state.is_full(self.shared, caller) {
                 // Nobody waits any more for what is overdue.
                 state.pending.retain(|_, one| !one.told.is_closed() || one.since.elapsed() < patience);
-            }
-            let own = state.pending.values().filter(|one| one.session.as_deref() == session).count();
-            if state.pending.len() >= limits::PENDING || (self.shared && own >= limits::PENDING_EACH) {
-                return Err(Failure::Busy);
+                if state.is_full(self.shared, caller) {
+                    return Err(Failure::Busy);
+                }
             }
             state.next += 1;
             let number = state.next;
             let (line, token) = text::with_id(body, number).ok_or(Failure::NoMessage)?;
             let session = session.map(str::to_owned);
-            let pending = Pending { id: id.clone(), token, told, session, since: Instant::now() };
+            let (id, caller, since) = (id.clone(), Arc::clone(caller), Instant::now());
+            let pending = Pending { id, token, told, session, caller, since };
             state.pending.insert(number, pending);
             (number, line)
         };

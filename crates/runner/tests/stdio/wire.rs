@@ -1,5 +1,8 @@
 //! What callers see of servers that behave, and of those that do not.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use portcullis_runner::{Sharing, limits};
@@ -17,6 +20,10 @@ pub(crate) const TESTS: &[Test] = &[
     (
         "runner_one_agent_s_servers_leave_room_for_another_s",
         runner_one_agent_s_servers_leave_room_for_another_s,
+    ),
+    (
+        "runner_one_agent_s_calls_of_a_shared_server_leave_room_for_another_s",
+        runner_one_agent_s_calls_of_a_shared_server_leave_room_for_another_s,
     ),
     ("runner_a_server_that_dies_is_told_and_replaced", runner_a_server_that_dies_is_told_and_replaced),
     ("runner_garbage_is_passed_over", runner_garbage_is_passed_over),
@@ -103,6 +110,40 @@ fn runner_one_agent_s_servers_leave_room_for_another_s() {
             let session = world.begin("b").await;
             assert_eq!(world.said("b", &session, "echo", "x").await, "x");
             drop(held);
+        },
+    );
+}
+
+fn runner_one_agent_s_calls_of_a_shared_server_leave_room_for_another_s() {
+    with(
+        |spec, settings, _| {
+            settings.sharing = Sharing::Shared;
+            spec.servers.get_mut("s").unwrap().sharing = Sharing::Shared;
+        },
+        async |world| {
+            let mut calls = Vec::new();
+            let mut refused = 0;
+            for _ in 0..limits::PENDING / limits::PENDING_EACH {
+                let session = world.begin("a").await;
+                for _ in 0..limits::PENDING_EACH {
+                    let (world, session) = (&world, session.clone());
+                    let mut call =
+                        Box::pin(async move { world.call("a", &session, "hang", "").await.status });
+                    match poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await {
+                        Poll::Ready(status) => {
+                            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+                            refused += 1;
+                        }
+                        Poll::Pending => calls.push(call),
+                    }
+                }
+            }
+            assert_eq!(
+                (calls.len(), refused),
+                (limits::PENDING_EACH, limits::PENDING - limits::PENDING_EACH)
+            );
+            let session = world.begin("b").await;
+            assert_eq!(world.said("b", &session, "echo", "x").await, "x");
         },
     );
 }
