@@ -108,11 +108,10 @@ impl App {
         }
     }
 
-    /// Forgets the oldest of the trail, as far as it need not be kept. What there is too much of goes at once; what is too
-    /// old goes by one batch in each sweep, so that a clock that stands ahead for a moment takes little along.
+    /// Forgets the oldest of the trail, as far as it need not be kept.
     async fn sweep_trail(&self, now: UnixTime) {
         let AuditSettings { keep, most, .. } = self.settings.audit;
-        let mut keep = AuditKeep { since: Some(now - keep), most };
+        let keep = AuditKeep { since: Some(now - keep), most };
         loop {
             match self.store.sweep_audit(keep).await {
                 Ok(AUDIT_BATCH..) => tokio::task::yield_now().await,
@@ -122,7 +121,6 @@ impl App {
                     return;
                 }
             }
-            keep.since = None;
         }
     }
 
