@@ -93,7 +93,8 @@ impl Plan {
         let sandbox = match spec.sandbox {
             Sandbox::Off => None,
             Sandbox::On => {
-                let grants = Grants::of(server, &program, &spec.data_dir, &[home.clone(), tmp.clone()])?;
+                let own = [home.clone(), tmp.clone()];
+                let grants = Grants::of(server, &program, &spec.data_dir, &spec.secrets, &own)?;
                 if !grants.works_here && report.holds() {
                     // A relative argument still means what it meant to the owner.
                     let relative = |arg: &String| !arg.starts_with('-') && working_dir.join(arg).is_file();

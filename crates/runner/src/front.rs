@@ -100,18 +100,24 @@ mod filter {
         const X32: i64 = 0x4000_0000;
         pub(super) const EXECUTE: &[i64] = &[59, 322, X32 + 520, X32 + 545, X32 + 59, X32 + 322];
         pub(super) const SOCKET: &[i64] = &[41, X32 + 41];
+        pub(super) const PAIR: &[i64] = &[53, X32 + 53];
         pub(super) const RING: &[i64] = &[425, X32 + 425];
     }
     #[cfg(target_arch = "aarch64")]
     mod call {
         pub(super) const EXECUTE: &[i64] = &[221, 281];
         pub(super) const SOCKET: &[i64] = &[198];
+        pub(super) const PAIR: &[i64] = &[199];
         pub(super) const RING: &[i64] = &[425];
     }
     /// The error of what is not permitted.
     const EPERM: u32 = 1;
     /// The address family of Unix sockets.
     const AF_UNIX: u64 = 1;
+    /// The kind of a socket without connections.
+    const SOCK_DGRAM: u64 = 2;
+    /// The bits of the argument that say the kind.
+    const KIND: u64 = 0xf;
 
     type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
@@ -132,6 +138,12 @@ mod filter {
         for number in call::SOCKET {
             let unix = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, AF_UNIX)?;
             rules.insert(*number, vec![SeccompRule::new(vec![unix])?]);
+        }
+        // A pair speaks to itself; but one end of a pair without connections could be pointed at any address.
+        for number in call::PAIR {
+            let kind = SeccompCmpOp::MaskedEq(KIND);
+            let pointed = SeccompCondition::new(1, SeccompCmpArgLen::Dword, kind, SOCK_DGRAM)?;
+            rules.insert(*number, vec![SeccompRule::new(vec![pointed])?]);
         }
         Ok(seccompiler::apply_filter(&program(rules)?)?)
     }

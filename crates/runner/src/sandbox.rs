@@ -55,6 +55,8 @@ impl fmt::Display for SandboxReport {
 pub(crate) enum GrantError {
     #[error("`{}` holds the data directory, which no server may read; name what lies beside it instead", .0.display())]
     HoldsData(PathBuf),
+    #[error("`{}` holds `{}`, which no server may read; name what lies beside it instead", .0.display(), .1.display())]
+    HoldsSecret(PathBuf, PathBuf),
     #[error("`{}` is not there, or cannot be looked at", .0.display())]
     Absent(PathBuf),
     #[error(
@@ -78,7 +80,6 @@ pub(crate) struct Grants {
 const SYSTEM: &[&str] = &["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/nix/store"];
 /// What servers look at in passing.
 const PARTS: &[&str] = &[
-    "/proc/self",
     "/proc/cpuinfo",
     "/proc/meminfo",
     "/proc/stat",
@@ -88,6 +89,8 @@ const PARTS: &[&str] = &[
     "/etc/resolv.conf",
     "/run/systemd/resolve",
 ];
+/// A process about itself. It is no path that we could resolve: it leads elsewhere for whoever opens it.
+const ITSELF: &str = "/proc/self";
 /// Devices without a state of their own.
 const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/urandom", "/dev/random"];
 /// Secrets among the system paths. They matter where we are root.
@@ -100,27 +103,36 @@ const SECRETS: &[&str] = &[
     "/etc/sudoers.d",
     "/etc/ssh",
     "/etc/ssl/private",
+    "/etc/pki/private",
     "/etc/pki/tls/private",
+    "/etc/letsencrypt",
     "/etc/portcullis",
 ];
 /// What lies beside `bin` and belongs to the same program.
 const BESIDE_BIN: &[&str] = &["bin", "lib", "lib64", "libexec", "include", "pyvenv.cfg"];
 
 impl Grants {
-    /// What `server` may touch. `command` is its program as it was found; `home` and `scratch` are its own.
+    /// What `server` may touch. `command` is its program as it was found; `own` are its home and temporary folder.
+    /// Nothing of the data directory and of `secrets` is.
     pub(crate) fn of(
         server: &Server,
         command: &Path,
         data_dir: &Path,
+        secrets: &[PathBuf],
         own: &[PathBuf],
     ) -> Result<Self, GrantError> {
-        let data = resolve(data_dir).unwrap_or_else(|| data_dir.to_owned());
+        // Links do not matter: what the kernel asks for is where they lead.
+        let real = |path: &Path| resolve(path).unwrap_or_else(|| path.to_owned());
+        let data = real(data_dir);
+        let secrets: Vec<PathBuf> = secrets.iter().map(|path| real(path)).collect();
         let mut kept: Vec<PathBuf> = SECRETS.iter().map(PathBuf::from).collect();
         kept.push(data.clone());
+        kept.extend(secrets.iter().cloned());
         let mut grants = Self::default();
         for path in SYSTEM.iter().chain(PARTS).map(Path::new) {
             grants.around(path, &kept);
         }
+        grants.read.push(ITSELF.into());
         grants.write.extend(DEVICES.iter().map(PathBuf::from).filter(|device| device.exists()));
         grants.program(command, &kept);
         for arg in &server.args {
@@ -140,8 +152,8 @@ impl Grants {
             }
             grants.write.push(path);
         }
-        grants.read.extend(said(&server.read, &data)?);
-        grants.write.extend(said(&server.write, &data)?);
+        grants.read.extend(said(&server.read, &data, &secrets)?);
+        grants.write.extend(said(&server.write, &data, &secrets)?);
         Ok(grants)
     }
 
@@ -190,11 +202,16 @@ impl Grants {
 }
 
 /// Paths that the configuration names. They are granted as they are, or refused.
-fn said(paths: &[PathBuf], data: &Path) -> Result<Vec<PathBuf>, GrantError> {
+fn said(paths: &[PathBuf], data: &Path, secrets: &[PathBuf]) -> Result<Vec<PathBuf>, GrantError> {
     let resolved = paths.iter().map(|path| {
         let real = resolve(path).ok_or_else(|| GrantError::Absent(path.clone()))?;
-        let meets = data.starts_with(&real) || real.starts_with(data);
-        if meets { Err(GrantError::HoldsData(path.clone())) } else { Ok(real) }
+        if data.starts_with(&real) || real.starts_with(data) {
+            return Err(GrantError::HoldsData(path.clone()));
+        }
+        match secrets.iter().find(|secret| secret.starts_with(&real)) {
+            Some(secret) => Err(GrantError::HoldsSecret(path.clone(), secret.clone())),
+            None => Ok(real),
+        }
     });
     resolved.collect()
 }
@@ -348,7 +365,7 @@ mod tests {
         let mut server = Server::new("/bin/true", [at("app/server").to_str().unwrap()]);
         server.working_dir = at("");
         let own = [at("run/home")];
-        let granted = Grants::of(&server, Path::new("/bin/true"), &data, &own).unwrap();
+        let granted = Grants::of(&server, Path::new("/bin/true"), &data, &[], &own).unwrap();
         assert!(granted.read.contains(&at("app")) && granted.read.contains(&at("other")), "{granted:?}");
         let all = granted.read.iter().chain(&granted.write);
         assert!(all.clone().all(|path| !data.starts_with(path) && !path.starts_with(&data)), "{granted:?}");
@@ -359,12 +376,45 @@ mod tests {
             for write in [false, true] {
                 let mut server = server.clone();
                 if write { &mut server.write } else { &mut server.read }.push(at(path));
-                let refused = Grants::of(&server, Path::new("/bin/true"), &data, &own);
+                let refused = Grants::of(&server, Path::new("/bin/true"), &data, &[], &own);
                 assert_eq!(refused, Err(GrantError::HoldsData(at(path))), "{name}");
             }
         }
-        let refused = Grants::of(&server, Path::new("/bin/true"), &data, &[at("")]);
+        let refused = Grants::of(&server, Path::new("/bin/true"), &data, &[], &[at("")]);
         assert_eq!(refused, Err(GrantError::Runtime));
+    }
+
+    #[test]
+    fn t_runner_files_with_secrets_are_never_granted_wherever_they_stand() {
+        let place = place();
+        let at = |path: &str| resolve(place.path()).unwrap().join(path);
+        for file in ["key.pem", "app/client.secret", "other/real.pem"] {
+            std::fs::write(at(file), "secret").unwrap();
+        }
+        std::os::unix::fs::symlink(at("other/real.pem"), at("link.pem")).unwrap();
+        let secrets = ["key.pem", "app/client.secret", "link.pem"].map(at);
+        let mut server = Server::new("/bin/true", [at("app/server").to_str().unwrap()]);
+        server.working_dir = at("");
+        let of = |server: &Server| {
+            Grants::of(server, Path::new("/bin/true"), &at("data"), &secrets, &[at("run/home")])
+        };
+        let granted = of(&server).unwrap();
+        assert!(granted.read.contains(&at("app/server")), "what lies beside one is: {granted:?}");
+        for secret in ["key.pem", "app/client.secret", "other/real.pem"].map(at) {
+            let all = granted.read.iter().chain(&granted.write);
+            assert!(all.clone().all(|path| !secret.starts_with(path)), "{} in {granted:?}", secret.display());
+        }
+        for (name, path, holds) in [
+            ("itself", "key.pem", "key.pem"),
+            ("its folder", "app", "app/client.secret"),
+            ("where a link leads", "other", "other/real.pem"),
+        ] {
+            for write in [false, true] {
+                let mut server = server.clone();
+                if write { &mut server.write } else { &mut server.read }.push(at(path));
+                assert_eq!(of(&server), Err(GrantError::HoldsSecret(at(path), at(holds))), "{name}");
+            }
+        }
     }
 
     #[test]

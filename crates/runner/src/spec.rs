@@ -19,6 +19,8 @@ pub struct Spec {
     pub sandbox: Sandbox,
     /// The folder with the keys, which no server may read. Granting a server what lies around it is an error.
     pub data_dir: PathBuf,
+    /// Files with secrets elsewhere, such as a TLS key: no server may read them either.
+    pub secrets: Vec<PathBuf>,
     /// A folder of ours below which each server gets a home and a temporary folder. It may lie within the data
     /// directory; it must not hold it.
     pub runtime_dir: PathBuf,
@@ -79,6 +81,7 @@ impl Spec {
             servers: BTreeMap::new(),
             sandbox: Sandbox::On,
             data_dir: data_dir.into(),
+            secrets: Vec::new(),
             runtime_dir: runtime_dir.into(),
             children: limits::CHILDREN,
             idle_ms: u64::try_from(limits::IDLE.as_millis()).unwrap_or(u64::MAX),

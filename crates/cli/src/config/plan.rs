@@ -47,6 +47,8 @@ pub(crate) struct Plan {
     pub(crate) guarded: Vec<Guarded>,
     pub(crate) stdio: StdioPlan,
     pub(crate) extra_ca: Option<PathBuf>,
+    /// Every file that holds a secret, outside the data directory.
+    pub(crate) secrets: Vec<PathBuf>,
 }
 
 /// From what was written to what is meant. `bound` is the address listened on, once it is known: it is the default
@@ -80,11 +82,20 @@ pub(crate) fn resolve(file: &File, bound: Option<SocketAddr>) -> Result<Plan, Ve
     insecure(file, &settings.issuer, &mut faults);
     if faults.is_empty() {
         let data_dir = file.data_dir.as_ref().map(|at| at.value.clone());
-        Ok(Plan { listen, data_dir, tls, settings, guarded, stdio, extra_ca: file.extra_ca.clone() })
+        let extra_ca = file.extra_ca.clone();
+        let secrets = secrets(file, tls.as_ref());
+        Ok(Plan { listen, data_dir, tls, settings, guarded, stdio, extra_ca, secrets })
     } else {
         faults.sort_by_key(|fault| fault.line);
         Err(faults)
     }
+}
+
+fn secrets(file: &File, tls: Option<&TlsFiles>) -> Vec<PathBuf> {
+    let credentials = file.resources.iter().filter_map(|one| one.credential.as_ref()?.value_file.as_ref());
+    let clients = file.providers.iter().filter_map(|one| one.client_secret_file.as_ref());
+    let named = credentials.chain(clients).map(|at| at.value.clone());
+    tls.map(|tls| tls.key.clone()).into_iter().chain(named).collect()
 }
 
 fn stdio(file: &File, faults: &mut Vec<Fault>) -> StdioPlan {

@@ -59,6 +59,7 @@ fn spec(plan: &Plan, directory: &Path) -> Result<Option<Spec>, Failure> {
     };
     let directory = whole(directory)?;
     let mut spec = Spec::new(&directory, directory.join(RUNTIME));
+    spec.secrets = plan.secrets.iter().map(|path| whole(path)).collect::<Result<_, _>>()?;
     spec.sandbox = plan.stdio.sandbox;
     spec.children = plan.stdio.processes.unwrap_or(spec.children);
     if let Some(idle) = plan.stdio.idle {

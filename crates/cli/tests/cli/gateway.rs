@@ -176,6 +176,56 @@ fn the_whole_door_stands_before_a_program() {
 }
 
 #[test]
+fn t_runner_no_program_reads_the_files_that_the_configuration_names_for_secrets() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, file) = (place.path().join("data"), place.path().join("portcullis.toml"));
+    let at_place = |name: &str| place.path().join(name);
+    let (program, ours, theirs) =
+        (at_place("server.py"), at_place("acme.secret"), at_place("upstream.secret"));
+    std::fs::write(&program, PROGRAM).unwrap();
+    for secret in [&ours, &theirs] {
+        std::fs::write(secret, "secret").unwrap();
+    }
+    let written = format!(
+        r#"
+listen = "127.0.0.1:0"
+[[resource]]
+path = "/mcp"
+command = ["/usr/bin/python3", {program:?}]
+[[resource.scope]]
+name = "use"
+default = true
+tools = ["*"]
+[[resource]]
+path = "/other"
+upstream = "http://127.0.0.1:1/mcp"
+credential = {{ value_file = {theirs:?} }}
+[[provider]]
+name = "acme"
+issuer = "https://login.acme.invalid"
+client_id = "id"
+client_secret_file = {ours:?}
+"#
+    );
+    std::fs::write(&file, written).unwrap();
+    let server = Server::start(&data, &format!("serve --config {}", file.display()));
+    admin(&data, "users add ann --password-stdin", PASSWORD);
+    let create = format!(
+        "tokens create --for ann --name n --scope use --resource http://{}/mcp --json",
+        server.address()
+    );
+    let mine = token(&at(&data, &create, ""));
+    let session = Session::open(&server, &mine);
+    for (path, told) in
+        [(&program, "read "), (&ours, "refused PermissionError"), (&theirs, "refused PermissionError")]
+    {
+        let (_, body) = session.call("look", &json!({ "path": path.to_str() }));
+        assert!(body.contains(told), "{}: {body}", path.display());
+    }
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
 fn t_tool_drift_a_tool_that_appears_later_is_held_until_it_is_accepted() {
     let place = tempfile::tempdir().unwrap();
     let data = place.path().join("data");

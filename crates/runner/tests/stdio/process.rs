@@ -1,12 +1,13 @@
 //! What processes can and cannot do, how they begin and how they end.
 
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::Command;
 
 use http::StatusCode;
 use portcullis_runner::{
-    Closed, ExecForbidden, Runner, Sandbox, SandboxReport, StartError, forbid_exec, spawn,
+    Closed, ExecForbidden, Runner, Sandbox, SandboxReport, Spec, StartError, StdioSettings, forbid_exec,
+    spawn,
 };
 
 use super::Test;
@@ -31,7 +32,11 @@ fn plain(body: impl AsyncFnOnce(World)) {
 }
 
 fn t_runner_a_server_reads_no_keys() {
-    plain(async |world| {
+    let with_secrets = |spec: &mut Spec, _: &mut StdioSettings, place: &Path| {
+        std::fs::write(place.join("app/key.pem"), "secret").unwrap();
+        spec.secrets.push(place.join("app/key.pem"));
+    };
+    with(with_secrets, async |world| {
         let session = world.begin("a").await;
         let said = async |tool: &str, path: &str| {
             world.said("a", &session, tool, world.at(path).to_str().unwrap()).await
@@ -45,9 +50,12 @@ fn t_runner_a_server_reads_no_keys() {
         match world.runner.report() {
             SandboxReport::Holds { abi } => {
                 println!("  this kernel has Landlock {abi}");
-                for (tool, answer) in [("read", key), ("write", change)] {
+                let elsewhere = said("read", "app/key.pem").await;
+                for (tool, answer) in [("read", key), ("write", change), ("read", elsewhere)] {
                     assert!(answer.contains("Permission denied"), "{tool}: {answer}");
                 }
+                let itself = world.said("a", &session, "read", "/proc/self/status").await;
+                assert_eq!(itself, "done", "a process about itself");
                 let shadow = world.said("a", &session, "read", "/etc/shadow").await;
                 assert!(shadow.contains("denied"), "{shadow}");
                 let front = format!("/proc/{}/environ", std::process::id());
@@ -70,6 +78,13 @@ fn t_runner_a_server_cannot_use_the_control_socket() {
         let said = world.said("a", &session, "connect", path.to_str().unwrap()).await;
         assert!(said.contains("not permitted") || said.contains("denied"), "{said}");
         assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+        let log = world.at("app/log.sock");
+        let heard = UnixDatagram::bind(&log).unwrap();
+        heard.set_nonblocking(true).unwrap();
+        assert_eq!(world.said("a", &session, "pair", "").await, "done");
+        let said = world.said("a", &session, "pointed", log.to_str().unwrap()).await;
+        assert!(said.contains("not permitted") || said.contains("denied"), "{said}");
+        assert_eq!(heard.recv(&mut [0; 8]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     });
 }
 
@@ -88,7 +103,7 @@ fn t_runner_without_a_sandbox_is_said() {
 
 fn t_runner_a_grant_of_the_data_directory_is_refused() {
     let place = tempfile::tempdir().unwrap();
-    let refused = |change: &dyn Fn(&mut portcullis_runner::Spec)| {
+    let refused = |change: &dyn Fn(&mut Spec)| {
         let mut spec = world::spec(place.path());
         change(&mut spec);
         let spawned = spawn(&spec).unwrap();

@@ -1,7 +1,7 @@
 //! An MCP server over stdio that does what it is asked, also what no server should.
 
 use std::io::{BufRead as _, Write as _};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 
 use serde_json::{Value, json};
 
@@ -49,6 +49,10 @@ fn call(message: &Value, id: &Value, waiting: &mut Option<Value>) {
         "home" => outcome(std::fs::write(std::env::var("HOME").unwrap() + "/x", "x")),
         "tmp" => outcome(std::fs::write(std::env::var("TMPDIR").unwrap() + "/x", "x")),
         "connect" => outcome(UnixStream::connect(text).map(drop)),
+        "pair" => outcome(UnixStream::pair().map(drop)),
+        "pointed" => {
+            outcome(UnixDatagram::pair().and_then(|(end, _)| end.send_to(b"READY=1", text)).map(drop))
+        }
         "run" => outcome(std::process::Command::new(text).status().map(drop)),
         "die" => std::process::exit(3),
         "hang" => return,
