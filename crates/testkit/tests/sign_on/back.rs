@@ -132,7 +132,7 @@ async fn t_mixup_rfc9207_2_4_an_error_counts_only_where_it_is_the_providers_own(
         let state = parameter(&leave(&mut browser, "acme").await, "state");
         let own = there.issuer();
         let mut says = vec![("error", "access_denied"), ("state", state.as_str())];
-        says.extend(iss.map(|iss| ("iss", iss.unwrap_or(&own))));
+        says.extend(iss.map(|iss| ("iss", iss.unwrap_or(own))));
         let answer = browser.get(&format!("/callback/acme?{}", encode(&says))).await;
         assert!(answer.text().contains(expected), "{name}: {answer:?}");
         nobody_came_in(&answer);
