@@ -12,8 +12,22 @@ const MEMBERS: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error
 /// Members of `params` that decide something.
 const PARAMS: &[&str] =
     &["name", "uri", "arguments", "taskId", "_meta", "requestState", "inputResponses", "capabilities"];
-/// Methods that reach something by its name.
-const CALLS: &[&str] = &["tools/call", "prompts/get", "resources/read"];
+/// Methods that are judged by what they are: they reach something by its name, or their answers are edited.
+const JUDGED: &[&str] = &[
+    "initialize",
+    "prompts/get",
+    "resources/read",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "subscriptions/listen",
+    "tasks/cancel",
+    "tasks/get",
+    "tasks/list",
+    "tasks/result",
+    "tasks/update",
+    "tools/call",
+    "tools/list",
+];
 /// The member of `_meta` that names the protocol revision (MCP 2026-07-28).
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
@@ -62,7 +76,7 @@ impl Message {
     fn check_method(&self) -> Result<(), MessageError> {
         let Some(method) = self.method() else { return Ok(()) };
         let folded = fold(method);
-        let disguised = !CALLS.contains(&method) && CALLS.contains(&folded.as_str());
+        let disguised = !JUDGED.contains(&method) && JUDGED.contains(&folded.as_str());
         if disguised || method.chars().any(char::is_control) { Err(MessageError::Variant) } else { Ok(()) }
     }
 

@@ -121,6 +121,8 @@ fn t_json_diff_a_message_has_one_reading_or_none() {
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"," name":"b"}}"#,
             MessageError::Variant,
         ),
+        ("Tools/List", r#"{"jsonrpc":"2.0","id":1,"method":"Tools/List"}"#, MessageError::Variant),
+        ("TASKS/GET", r#"{"jsonrpc":"2.0","id":1,"method":"TASKS/GET"}"#, MessageError::Variant),
         ("_META", r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_META":{}}}"#, MessageError::Variant),
         (
             "Arguments",

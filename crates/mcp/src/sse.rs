@@ -29,8 +29,13 @@ pub struct Events {
     line: usize,
     has_fields: bool,
     after_return: bool,
+    /// Whether the mark that a stream may begin with is behind us.
+    is_begun: bool,
     most: usize,
 }
+
+/// The byte-order mark, which means nothing at the beginning of a stream and is nowhere else.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What came and was not handed out yet. A chunk that holds whole events is not copied.
 #[derive(Debug)]
@@ -75,7 +80,7 @@ impl Events {
     /// Of a stream none of whose events is larger than `most` bytes.
     pub fn new(most: usize) -> Self {
         let held = Held::Whole(Bytes::new());
-        Self { held, scanned: 0, line: 0, has_fields: false, after_return: false, most }
+        Self { held, scanned: 0, line: 0, has_fields: false, after_return: false, is_begun: false, most }
     }
 
     /// More of the stream.
@@ -95,6 +100,16 @@ impl Events {
     /// # Errors
     /// [`EventTooLarge`].
     pub fn next_piece(&mut self) -> Result<Option<Piece>, EventTooLarge> {
+        if !self.is_begun {
+            let bytes = self.held.bytes();
+            if bytes.len() < MARK.len() && MARK.starts_with(bytes) {
+                return Ok(None);
+            }
+            if bytes.starts_with(MARK) {
+                self.held.take(MARK.len());
+            }
+            self.is_begun = true;
+        }
         loop {
             let bytes = self.held.bytes();
             if self.after_return && !bytes.is_empty() {
@@ -160,6 +175,12 @@ impl Event {
     /// The bytes, up to and with the blank line.
     pub fn into_bytes(self) -> Bytes {
         self.raw
+    }
+
+    /// Whether all readers read the same in it. Bytes that are no text are replaced by some of them, and a byte-order mark
+    /// before a line is no part of the line for others.
+    pub fn has_one_reading(&self) -> bool {
+        std::str::from_utf8(&self.raw).is_ok() && lines(&self.raw).all(|line| !line.text.starts_with(MARK))
     }
 
     /// What it carries: its `data` lines, joined. None if it has none, or they are not text.
@@ -247,9 +268,8 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
-/// Name and value of a line; the mark that a stream may begin with is no part of a name.
+/// Name and value of a line.
 fn field(line: &[u8]) -> (&[u8], &[u8]) {
-    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
     match line.iter().position(|b| *b == b':').and_then(|at| line.split_at_checked(at)) {
         Some((name, value)) => {
             let value = value.strip_prefix(b":").unwrap_or(value);

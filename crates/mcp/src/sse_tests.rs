@@ -46,8 +46,29 @@ fn w07_events_are_read_whatever_their_line_ends_and_wherever_they_are_cut() {
         for step in 1..=stream.len() {
             let pieces = cut(stream, step);
             assert_eq!(data(&pieces), expected, "{name} by {step}");
-            assert!(stream.starts_with(&joined(pieces)), "{name} by {step}");
+            let whole = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream);
+            assert!(whole.starts_with(&joined(pieces)), "{name} by {step}");
         }
+    }
+}
+
+#[test]
+fn w07_what_readers_read_differently_is_told() {
+    for (name, stream, has_one) in [
+        ("text", "data: \u{fffd}\u{feff}\n\n".as_bytes(), true),
+        ("a mark where the stream begins", b"\xef\xbb\xbfdata: a\n\n", true),
+        ("a mark before a later line", b"data: a\n\xef\xbb\xbfdata: b\n\n", false),
+        ("two marks", b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n", false),
+        ("no text", b"data: \xff\n\n", false),
+        ("no text in an id", b"id: \xff\ndata: a\n\n", false),
+        ("no text in a comment", b"data: a\n: \xff\n\n", false),
+    ] {
+        let pieces = cut(stream, stream.len());
+        let found = pieces.iter().find_map(|piece| match piece {
+            Piece::Event(event) => Some(event.has_one_reading()),
+            Piece::Other(_) => None,
+        });
+        assert_eq!(found, Some(has_one), "{name}");
     }
 }
 

@@ -53,10 +53,17 @@ pub(crate) enum Turn {
     Same,
     /// It goes like this.
     New(String),
-    /// It does not go.
+    /// It does not go, unless nothing in it has to be read.
     Gone,
+    /// It never goes: readers would take it for what it is not, or for an answer to something else.
+    Foreign,
     /// It lists tools.
     List,
+}
+
+/// Whether two ids are one: servers may write a number in another form.
+fn is_same(one: &Value, other: &Value) -> bool {
+    one == other || one.is_number() && one.as_f64() == other.as_f64()
 }
 
 impl Down {
@@ -127,7 +134,7 @@ impl Down {
             },
             // An error may have a body of any form; what must be read and cannot be does not pass.
             Turn::Gone if !status.is_success() || (!self.must_read && !self.is_list()) => Some(bytes.clone()),
-            Turn::Gone => None,
+            Turn::Gone | Turn::Foreign => None,
         };
         let Some(edited) = edited else {
             noted.close(Ending::Upstream(StatusCode::BAD_GATEWAY.as_u16()));
@@ -155,16 +162,21 @@ impl Down {
         let outcome = answer.outcome();
         let container = if outcome.is_some() { "result" } else { "params" };
         if outcome.is_none() {
+            if answer.top.raw("result").is_some() || answer.top.raw("error").is_some() {
+                return (Turn::Foreign, None);
+            }
             let has_readings = answer.top.raw("params").is_some_and(|params| Object::parse(params).is_none());
-            if answer.top.raw("method").is_none() || has_readings {
+            if answer.method().is_none() || has_readings {
                 return (Turn::Gone, None);
             }
             if answer.text_id().is_some_and(|id| id.starts_with(RESERVED)) {
-                return (Turn::Gone, None);
+                return (Turn::Foreign, None);
             }
             if answer.method().as_deref() == Some("notifications/tools/list_changed") {
                 self.core.lister.changed();
             }
+        } else if answer.top.raw("result").is_some() && !self.may_bring(&answer) {
+            return (Turn::Foreign, None);
         }
         let ending = outcome.filter(|_| self.is_answered_by(&answer)).map(|outcome| match outcome {
             Outcome::Result => Ending::Answered,
@@ -193,7 +205,16 @@ impl Down {
         let Some(id) = &self.id else { return false };
         let own = answer.top.raw("id").and_then(|own| serde_json::from_str::<Value>(own).ok());
         // An error about what could not be read bears no id (JSON-RPC 2.0 §5).
-        own.is_some_and(|own| own == *id || own.is_null())
+        own.is_some_and(|own| is_same(&own, id) || own.is_null())
+    }
+
+    /// Whether a result may come this way. Clients know by its id alone what it answers, so on the answer to one request
+    /// nothing but its own result passes; on a stream of its own, which may go on for earlier requests, any does.
+    fn may_bring(&self, answer: &Answer<'_>) -> bool {
+        match self.id {
+            Some(_) => self.is_answered_by(answer),
+            None => self.method.is_none(),
+        }
     }
 
     /// Seals and takes out of a result, or of a request's parameters, what is not for others.

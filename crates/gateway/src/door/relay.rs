@@ -35,6 +35,9 @@ impl Relay {
 
     /// What becomes of an event: bytes now, bytes later, or nothing.
     fn take(&mut self, event: Event) -> Option<Bytes> {
+        if !event.has_one_reading() {
+            return None;
+        }
         let id =
             event.id().filter(|id| !id.is_empty()).map(|id| self.down.core.seal_event(&self.down.who, id));
         let Some(data) = event.data().filter(|data| !data.is_empty()) else {
@@ -51,7 +54,7 @@ impl Relay {
             }
             Turn::Same => Some(event.with(id.as_deref(), None)),
             Turn::New(text) => Some(event.with(id.as_deref(), Some(&text))),
-            Turn::Gone => None,
+            Turn::Gone | Turn::Foreign => None,
             Turn::List => {
                 let (down, text) = (Arc::clone(&self.down), data.into_owned());
                 self.waiting = Some(Box::pin(async move {

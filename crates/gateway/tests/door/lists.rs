@@ -230,6 +230,49 @@ async fn t_tool_drift_a_server_of_the_older_era_is_looked_at_in_its_own_way() {
     assert_eq!((last.method.as_str(), last.header("mcp-protocol-version")), ("DELETE", "2025-06-18"));
 }
 
+/// A list with a tool that is hidden, however it is brought to a client that reads what it can.
+#[tokio::test]
+async fn t_hidden_tool_no_disguise_brings_a_list_past_the_door() {
+    let list = r#"{"tools":[{"name":"nerd","description":"DESC"}]}"#;
+    let of = |id: u8| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{list}}}"#);
+    let both =
+        |id: u8, method: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":{method},"result":{list}}}"#);
+    let result = of(1);
+    let marked = format!(
+        "\u{feff}data: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":\ndata: {result}\n\u{feff}data: }}\n\n"
+    );
+    let event = |data: &str| format!(": first\n\ndata: {data}\n\n").into_bytes();
+    let no_text = |bytes: &[u8]| {
+        let at = bytes.windows(4).position(|four| four == b"DESC").unwrap();
+        let mut bytes = bytes.to_vec();
+        bytes[at] = 0xff;
+        bytes
+    };
+    let (stream, whole) = ("text/event-stream", "application/json");
+    for (name, method, kind, body) in [
+        ("not text, in a stream", "tools/list", stream, no_text(&event(&result))),
+        ("not text", "tools/list", whole, no_text(result.as_bytes())),
+        ("marks, in a stream", "tools/list", stream, [b": first\n\n", marked.as_bytes()].concat()),
+        ("no method beside it, in a stream", "tools/list", stream, event(&both(1, "null"))),
+        ("no method beside it", "tools/list", whole, both(1, "null").into_bytes()),
+        ("a method beside it", "tools/list", whole, both(1, "\"ping\"").into_bytes()),
+        ("another's answer, in a stream", "ping", stream, event(&of(2))),
+        ("another's answer", "ping", whole, of(2).into_bytes()),
+        ("another's answer with a method", "ping", whole, both(2, "null").into_bytes()),
+    ] {
+        let world = World::new();
+        let client = world.client("ann");
+        client.ask("tools/list", json!({})).await;
+        world.server.answers(move |_| {
+            Response::builder().header("content-type", kind).body(Body::from(body.clone())).unwrap()
+        });
+        let answer = client.ask(method, json!({})).await;
+        let shown = String::from_utf8_lossy(&answer.body);
+        assert!(!shown.contains("nerd"), "{name}: {shown}");
+        assert_eq!(answer.status == 502, kind == whole, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn t_fail_closed_what_is_not_known_yet_is_not_called() {
     let world = World::new();
