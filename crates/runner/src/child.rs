@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use portcullis_wire::base64url;
@@ -50,6 +50,8 @@ const HOME_ENV: &[(&str, &str)] = &[
 ];
 /// Names that point to its temporary folder.
 const TMP_ENV: &[&str] = &["TMPDIR", "TMP", "TEMP", "XDG_RUNTIME_DIR"];
+/// The home of a server that all agents share.
+const SHARED: &str = "shared";
 /// How temporary folders begin.
 const TMP: &str = "tmp-";
 
@@ -72,12 +74,13 @@ impl Plan {
         let server = spec.servers.get(resource).ok_or("there is no such server")?;
         let place = place(spec, resource);
         let whose = match server.sharing {
-            Sharing::Shared => "shared".to_owned(),
+            Sharing::Shared => SHARED.to_owned(),
             Sharing::PerAgent => base64url::encode(&Digest::of(agent.as_bytes()).as_bytes()[..16]),
         };
         let (home, tmp) = (place.join(whose), place.join(format!("{TMP}{number}")));
         folder(&home)?;
         folder(&tmp)?;
+        touch(&home, &tmp)?;
         let program = sandbox::find(&server.command, &server.working_dir)?;
         let mut env: BTreeMap<String, String> =
             ENV.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
@@ -345,12 +348,21 @@ fn folder(path: &Path) -> std::io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Removes the temporary folders of an earlier run.
+/// Removes the temporary folders of an earlier run, and the homes of agents in which no server was started for
+/// [`limits::HOME_KEPT`]. To be called while no server lives.
 pub(crate) fn sweep(spec: &Spec) {
     for resource in spec.servers.keys() {
-        let Ok(entries) = std::fs::read_dir(place(spec, resource)) else { continue };
+        let place = place(spec, resource);
+        let Some(now) = now(&place) else { continue };
+        let Ok(entries) = std::fs::read_dir(&place) else { continue };
         for entry in entries.flatten() {
-            if entry.file_name().to_str().is_some_and(|name| name.starts_with(TMP)) {
+            let is_old = || {
+                let used = entry.metadata().and_then(|about| about.modified()).ok()?;
+                Some(now.duration_since(used).ok()? > limits::HOME_KEPT)
+            };
+            let name = entry.file_name();
+            let is_tmp = name.to_str().is_some_and(|name| name.starts_with(TMP));
+            if is_tmp || (name != SHARED && is_old() == Some(true)) {
                 // What cannot be removed is in nobody's way.
                 std::fs::remove_dir_all(entry.path()).unwrap_or_default();
             }
@@ -358,9 +370,44 @@ pub(crate) fn sweep(spec: &Spec) {
     }
 }
 
+/// Notes on a home that it is used now: when `tmp` was made, by the file system's own time.
+fn touch(home: &Path, tmp: &Path) -> std::io::Result<()> {
+    File::open(home)?.set_modified(tmp.metadata()?.modified()?)
+}
+
+/// The time as the file system of a folder tells it; none if there is no such folder.
+fn now(place: &Path) -> Option<SystemTime> {
+    let probe = place.join(format!("{TMP}now"));
+    std::fs::create_dir(&probe).ok()?;
+    probe.metadata().ok()?.modified().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Server;
+
+    #[test]
+    fn homes_that_nobody_used_for_long_go_and_others_stay() {
+        let place = tempfile::tempdir().unwrap();
+        let spec =
+            Spec::new(place.path(), place.path().join("run")).server("s", Server::new("true", [""; 0]));
+        let at = |name: &str| super::place(&spec, "s").join(name);
+        let plan = |agent| {
+            let number = Number::default();
+            Plan::new(&spec, &SandboxReport::Off, "s", agent, number).unwrap().launch.env["HOME"].clone()
+        };
+        let (old, new) = (plan("old"), plan("new"));
+        std::fs::write(Path::new(&old).join("notes"), "mine").unwrap();
+        let long_ago = SystemTime::UNIX_EPOCH + limits::HOME_KEPT;
+        File::open(&old).unwrap().set_modified(long_ago).unwrap();
+        sweep(&spec);
+        assert!(!Path::new(&old).exists() && Path::new(&new).exists());
+        assert!(!at("tmp-now").exists() && !at("tmp-0").exists());
+        let old = plan("old");
+        sweep(&spec);
+        assert!(Path::new(&old).exists(), "it is used again");
+    }
 
     #[tokio::test]
     async fn t_bounds_lines_are_read_whole_or_not_at_all() {

@@ -114,8 +114,8 @@ mod filter {
     const EPERM: u32 = 1;
     /// The address family of Unix sockets.
     const AF_UNIX: u64 = 1;
-    /// The kind of a socket without connections.
-    const SOCK_DGRAM: u64 = 2;
+    /// The kinds of sockets without connections: of Unix sockets, raw ones are no others.
+    const UNCONNECTED: [u64; 2] = [2, 3];
     /// The bits of the argument that say the kind.
     const KIND: u64 = 0xf;
 
@@ -141,9 +141,11 @@ mod filter {
         }
         // A pair speaks to itself; but one end of a pair without connections could be pointed at any address.
         for number in call::PAIR {
-            let kind = SeccompCmpOp::MaskedEq(KIND);
-            let pointed = SeccompCondition::new(1, SeccompCmpArgLen::Dword, kind, SOCK_DGRAM)?;
-            rules.insert(*number, vec![SeccompRule::new(vec![pointed])?]);
+            let pointed = UNCONNECTED.map(|kind| {
+                let is_kind = SeccompCmpOp::MaskedEq(KIND);
+                SeccompRule::new(vec![SeccompCondition::new(1, SeccompCmpArgLen::Dword, is_kind, kind)?])
+            });
+            rules.insert(*number, pointed.into_iter().collect::<Result<_, _>>()?);
         }
         Ok(seccompiler::apply_filter(&program(rules)?)?)
     }

@@ -61,3 +61,5 @@ pub const GARBAGE: usize = 1000;
 pub const KEEP: Duration = Duration::from_secs(60);
 /// Requests that one caller may have open at a server that many share, in all its sessions and in none.
 pub const PENDING_EACH: usize = 64;
+/// How long the home of an agent's server is kept after it was used last: agents that do nothing end before that.
+pub const HOME_KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);

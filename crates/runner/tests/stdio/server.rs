@@ -1,14 +1,22 @@
 //! An MCP server over stdio that does what it is asked, also what no server should.
 
 use std::io::{BufRead as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde_json::{Value, json};
 
 fn say(message: &Value) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{message}").unwrap();
     out.flush().unwrap();
+}
+
+/// One end of a pair that is asked for under another name than datagrams, and is of datagrams all the same.
+fn raw_pair() -> std::io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC;
+    Ok(socketpair(AddressFamily::UNIX, SocketType::RAW, flags, None)?.0)
 }
 
 pub(crate) fn serve() {
@@ -52,6 +60,9 @@ fn call(message: &Value, id: &Value, waiting: &mut Option<Value>) {
         "pair" => outcome(UnixStream::pair().map(drop)),
         "pointed" => {
             outcome(UnixDatagram::pair().and_then(|(end, _)| end.send_to(b"READY=1", text)).map(drop))
+        }
+        "raw" => {
+            outcome(raw_pair().and_then(|end| UnixDatagram::from(end).send_to(b"READY=1", text)).map(drop))
         }
         "run" => outcome(std::process::Command::new(text).status().map(drop)),
         "die" => std::process::exit(3),
