@@ -120,6 +120,16 @@ async fn t_hidden_tool_a_list_in_a_stream_is_filtered_too_and_one_that_cannot_be
     assert_eq!(client.ask("tools/list", json!({})).await.status, 502);
 }
 
+/// From now on one tool is another, and every answer says so beforehand.
+fn drift(world: &World) {
+    world.server.answers(|_| {
+        events(
+            "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n",
+        )
+    });
+    world.server.tools.lock().unwrap()[0]["description"] = json!("drifted");
+}
+
 #[tokio::test]
 async fn t_tool_drift_the_door_looks_before_the_first_call_and_when_it_hears_of_changes() {
     tokio::time::pause();
@@ -139,12 +149,7 @@ async fn t_tool_drift_the_door_looks_before_the_first_call_and_when_it_hears_of_
     }
     client.call("read_note", json!({})).await;
     assert_eq!(looks(&world), 1);
-    world.server.answers(|_| {
-        events(
-            "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n",
-        )
-    });
-    world.server.tools.lock().unwrap()[0]["description"] = json!("drifted");
+    drift(&world);
     client.call("read_note", json!({})).await;
     tokio::time::advance(Duration::from_secs(3)).await;
     assert_eq!(client.call("read_note", json!({})).await.error(), -32602);
@@ -157,12 +162,7 @@ async fn t_tool_drift_a_caller_that_leaves_in_the_middle_of_a_look_takes_no_chan
     let world = World::new();
     let client = world.client("ann");
     client.call("read_note", json!({})).await;
-    world.server.answers(|_| {
-        events(
-            "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n",
-        )
-    });
-    world.server.tools.lock().unwrap()[0]["description"] = json!("drifted");
+    drift(&world);
     client.call("read_note", json!({})).await;
     tokio::time::advance(Duration::from_secs(3)).await;
     let (hangs, tools) = (Arc::new(AtomicBool::new(true)), world.server.tools.clone());
