@@ -90,6 +90,11 @@ impl Events {
         }
     }
 
+    /// How many bytes came and were not handed out yet.
+    pub fn held(&self) -> usize {
+        self.held.bytes().len()
+    }
+
     /// What is left when the stream ended in the middle of an event. Readers drop it, and so may whoever relays.
     pub fn rest(self) -> usize {
         self.held.bytes().len()

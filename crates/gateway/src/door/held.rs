@@ -17,10 +17,39 @@ use super::places::Place;
 /// In which steps room is taken, in bytes.
 pub(crate) const BLOCK: usize = 64 * 1024;
 
+/// Room for one answer, of what there is for all. It is given back when this goes.
+pub(crate) struct Room {
+    all: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl Room {
+    pub(crate) const fn new(all: Arc<Semaphore>) -> Self {
+        Self { all, taken: None }
+    }
+
+    /// Takes room for so many bytes in all, or gives some back. Whether there was as much.
+    pub(crate) fn fit(&mut self, bytes: usize) -> bool {
+        let blocks = bytes.div_ceil(BLOCK);
+        let own = self.taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        if blocks <= own {
+            drop(self.taken.as_mut().and_then(|taken| taken.split(own - blocks)));
+            return true;
+        }
+        let Ok(more) = u32::try_from(blocks - own) else { return false };
+        let Ok(more) = Arc::clone(&self.all).try_acquire_many_owned(more) else { return false };
+        match &mut self.taken {
+            Some(taken) => taken.merge(more),
+            None => self.taken = Some(more),
+        }
+        true
+    }
+}
+
 /// What came of an answer.
 pub(crate) enum Held {
-    /// All of it; the room is given back when the permit goes.
-    Whole(Bytes, OwnedSemaphorePermit),
+    /// All of it, and its room.
+    Whole(Bytes, Room),
     /// More than is held: its beginning, and the rest.
     Larger(Bytes, Body),
     /// There is no room for more at the moment.
@@ -30,12 +59,15 @@ pub(crate) enum Held {
 }
 
 /// Reads an answer, as far as it may be held.
-pub(crate) async fn hold(mut body: Body, room: &Arc<Semaphore>) -> Held {
+pub(crate) async fn hold(mut body: Body, all: &Arc<Semaphore>) -> Held {
     if body.size_hint().lower() > ANSWER_BODY as u64 {
         return Held::Larger(Bytes::new(), body);
     }
-    let Ok(mut permit) = Arc::clone(room).try_acquire_owned() else { return Held::NoRoom };
-    let (mut first, mut more, mut blocks) = (Bytes::new(), BytesMut::new(), 1);
+    let mut room = Room::new(Arc::clone(all));
+    if !room.fit(BLOCK) {
+        return Held::NoRoom;
+    }
+    let (mut first, mut more) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return Held::Broken };
         let Ok(data) = frame.into_data() else { continue };
@@ -47,24 +79,22 @@ pub(crate) async fn hold(mut body: Body, room: &Arc<Semaphore>) -> Held {
         if length > ANSWER_BODY {
             return Held::Larger(join(first, &more), body);
         }
-        while length > blocks * BLOCK {
-            let Ok(next) = Arc::clone(room).try_acquire_owned() else { return Held::NoRoom };
-            permit.merge(next);
-            blocks += 1;
+        if !room.fit(length.max(BLOCK)) {
+            return Held::NoRoom;
         }
     }
-    Held::Whole(join(first, &more), permit)
+    Held::Whole(join(first, &more), room)
 }
 
 /// An answer that was held, until it is sent: its room and its place are taken as long as a slow reader takes.
 pub(crate) struct Kept {
     bytes: Bytes,
-    _room: OwnedSemaphorePermit,
+    _room: Room,
     _place: Place,
 }
 
 impl Kept {
-    pub(crate) const fn new(bytes: Bytes, room: OwnedSemaphorePermit, place: Place) -> Self {
+    pub(crate) const fn new(bytes: Bytes, room: Room, place: Place) -> Self {
         Self { bytes, _room: room, _place: place }
     }
 }
@@ -103,4 +133,30 @@ fn join(first: Bytes, more: &BytesMut) -> Bytes {
     whole.extend_from_slice(&first);
     whole.extend_from_slice(more);
     whole.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_bounds_room_is_taken_by_blocks_and_given_back() {
+        let all = Arc::new(Semaphore::new(4));
+        let (mut one, mut other) = (Room::new(Arc::clone(&all)), Room::new(Arc::clone(&all)));
+        for (name, bytes, fits, left) in [
+            ("nothing", 0, true, 4),
+            ("a byte", 1, true, 3),
+            ("a block", BLOCK, true, 3),
+            ("three", 3 * BLOCK, true, 1),
+            ("too much", 5 * BLOCK, false, 1),
+            ("two", BLOCK + 1, true, 2),
+            ("none again", 0, true, 4),
+            ("all", 4 * BLOCK, true, 0),
+        ] {
+            assert_eq!((one.fit(bytes), all.available_permits()), (fits, left), "{name}");
+        }
+        assert!(other.fit(0) && !other.fit(1), "there is none left");
+        drop(one);
+        assert!(other.fit(4 * BLOCK));
+    }
 }

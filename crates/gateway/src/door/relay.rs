@@ -12,6 +12,7 @@ use portcullis_mcp::sse::{Event, Events, Piece};
 
 use super::bounds::EVENT;
 use super::down::{Down, Turn};
+use super::held::{BLOCK, Room};
 use super::note::Noted;
 use super::places::Place;
 use super::tools;
@@ -21,6 +22,8 @@ use crate::ports::{BoxFuture, Ending};
 pub(crate) struct Relay {
     source: Option<Body>,
     events: Events,
+    /// For what is held of an event that has not ended, beyond the first block.
+    room: Room,
     down: Arc<Down>,
     /// An event that waits for what it says to be noted.
     waiting: Option<BoxFuture<'static, Option<Bytes>>>,
@@ -30,7 +33,8 @@ pub(crate) struct Relay {
 
 impl Relay {
     pub(crate) fn new(source: Body, down: Arc<Down>, noted: Noted, place: Place) -> Self {
-        Self { source: Some(source), events: Events::new(EVENT), down, waiting: None, noted, _place: place }
+        let (events, room) = (Events::new(EVENT), Room::new(Arc::clone(&down.core.room)));
+        Self { source: Some(source), events, room, down, waiting: None, noted, _place: place }
     }
 
     /// What becomes of an event: bytes now, bytes later, or nothing.
@@ -103,6 +107,11 @@ impl http_body::Body for Relay {
                     None => continue,
                 },
                 None => {}
+            }
+            if !this.room.fit(this.events.held().saturating_sub(BLOCK)) {
+                this.noted.ends(Ending::Upstream(StatusCode::SERVICE_UNAVAILABLE.as_u16()));
+                this.source = None;
+                return Poll::Ready(None);
             }
             let Some(source) = this.source.as_mut() else { return Poll::Ready(None) };
             match ready!(Pin::new(source).poll_frame(context)) {

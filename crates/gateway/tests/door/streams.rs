@@ -1,12 +1,14 @@
 //! Streams: event by event, cut at once, so many for each agent.
 
+use std::time::Duration;
+
 use axum_core::body::Body;
 use bytes::Bytes;
 use http::Response;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use http_body_util::channel::Channel;
-use portcullis_gateway::door::{EVENT, IN_FLIGHT_PER_AGENT, STREAMS_PER_AGENT};
+use portcullis_gateway::door::{ANSWERS_HELD, EVENT, IN_FLIGHT_PER_AGENT, STREAMS_PER_AGENT};
 use portcullis_gateway::ports::Ending;
 use serde_json::json;
 
@@ -69,6 +71,40 @@ async fn w08_who_leaves_leaves_the_server_too_and_it_is_written_down() {
     drop(body);
     assert_eq!(world.fake.last().ending, Some(Ending::Left));
     assert!(sender.send_data(Bytes::new()).await.is_err());
+}
+
+#[tokio::test]
+async fn t_bounds_events_that_grow_have_one_room_for_all() {
+    let world = World::new();
+    let client = world.client("ann");
+    client.call("read_note", json!({})).await;
+    let most = ANSWERS_HELD / EVENT;
+    let part = Bytes::from(vec![b'x'; EVENT / 2 - 64]);
+    let mut open_streams = Vec::new();
+    let mut ended = 0;
+    for _ in 0..most + 2 {
+        let (mut sender, response) = open();
+        script(&world, vec![response]);
+        let mut body =
+            world.send(client.message("tools/call", json!({"name": "read_note"}))).await.into_body();
+        sender.send_data(Bytes::from_static(b"data: ")).await.unwrap();
+        for _ in 0..2 {
+            sender.send_data(part.clone()).await.unwrap();
+        }
+        // What came is taken in; an event that has not ended is not there yet.
+        let seen = tokio::time::timeout(Duration::ZERO, body.frame()).await;
+        ended += usize::from(seen.is_ok_and(|frame| frame.is_none()));
+        open_streams.push((sender, body));
+    }
+    assert_eq!(ended, 2, "the room was for {most}");
+    open_streams.clear();
+    let (mut sender, response) = open();
+    script(&world, vec![response]);
+    let mut body = world.send(client.message("tools/call", json!({"name": "read_note"}))).await.into_body();
+    for piece in [Bytes::from_static(b": "), part, Bytes::from_static(b"\n"), ANSWER.into()] {
+        sender.send_data(piece).await.unwrap();
+    }
+    assert!(body.frame().await.is_some(), "there is room again");
 }
 
 #[tokio::test]
