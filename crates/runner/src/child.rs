@@ -353,12 +353,12 @@ fn folder(path: &Path) -> std::io::Result<()> {
 pub(crate) fn sweep(spec: &Spec) {
     for resource in spec.servers.keys() {
         let place = place(spec, resource);
-        let Some(now) = now(&place) else { continue };
+        let now = now(&place);
         let Ok(entries) = std::fs::read_dir(&place) else { continue };
         for entry in entries.flatten() {
             let is_old = || {
                 let used = entry.metadata().and_then(|about| about.modified()).ok()?;
-                Some(now.duration_since(used).ok()? > limits::HOME_KEPT)
+                Some(now?.duration_since(used).ok()? > limits::HOME_KEPT)
             };
             let name = entry.file_name();
             let is_tmp = name.to_str().is_some_and(|name| name.starts_with(TMP));
@@ -375,9 +375,11 @@ fn touch(home: &Path, tmp: &Path) -> std::io::Result<()> {
     File::open(home)?.set_modified(tmp.metadata()?.modified()?)
 }
 
-/// The time as the file system of a folder tells it; none if there is no such folder.
+/// The time as the file system of a folder tells it; none if nothing can be made in that folder.
 fn now(place: &Path) -> Option<SystemTime> {
     let probe = place.join(format!("{TMP}now"));
+    // One that a run left behind when it was killed would tell the time of then.
+    std::fs::remove_dir(&probe).unwrap_or_default();
     std::fs::create_dir(&probe).ok()?;
     probe.metadata().ok()?.modified().ok()
 }
@@ -401,6 +403,8 @@ mod tests {
         std::fs::write(Path::new(&old).join("notes"), "mine").unwrap();
         let long_ago = SystemTime::UNIX_EPOCH + limits::HOME_KEPT;
         File::open(&old).unwrap().set_modified(long_ago).unwrap();
+        std::fs::create_dir(at("tmp-now")).unwrap();
+        File::open(at("tmp-now")).unwrap().set_modified(long_ago).unwrap();
         sweep(&spec);
         assert!(!Path::new(&old).exists() && Path::new(&new).exists());
         assert!(!at("tmp-now").exists() && !at("tmp-0").exists());
